@@ -1,0 +1,1 @@
+"""The gateway: REST commands become events, and events become server-sent streams."""

@@ -1,0 +1,1 @@
+"""The outline stage: the article's plan, section by section."""

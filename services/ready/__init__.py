@@ -1,0 +1,1 @@
+"""The ready stage: front matter and placed pictures, without a changed word."""

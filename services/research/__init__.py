@@ -1,0 +1,1 @@
+"""The research stage: facts about the topic, each with a source."""

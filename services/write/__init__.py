@@ -1,0 +1,1 @@
+"""The write stage: a full draft that follows the outline."""
