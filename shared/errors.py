@@ -1,0 +1,203 @@
+"""Every error Galley raises on purpose, and what each branch leads to.
+
+GalleyError
+├── Rejected                 the command breaks a rule of the post   -> HTTP 409, nothing written
+│   ├── NoSuchPost           nothing is known of this post           -> HTTP 404
+│   ├── NothingToReview      no review is open
+│   ├── StaleDecision        the review it answers is not the open one
+│   ├── MissingInput         earlier outputs are missing             -> the error names them
+│   ├── StageRunning         the stage (or another one) is at work
+│   ├── GateForbidsEdit      `approve_only` takes no edited content
+│   ├── HistoryFull          900 facts: only ending, deleting and forking are left
+│   └── SlugTaken            another post of this profile owns the slug
+├── CommandReused            the command id was used for something else -> HTTP 422
+├── LogError
+│   ├── Conflict             somebody wrote first                    -> read, decide again
+│   │   └── Unconfirmed      the server did not say                  -> the same: read, decide again
+│   ├── Malformed            a message that is no fact of ours       -> terminate, alarm
+│   ├── TooNew               a fact newer than this code             -> hand back, not ready, alarm
+│   ├── TooLarge             a fact above 512 KB                     -> never sent
+│   ├── ForeignLog           this is not the log we have read so far -> refuse to start
+│   └── LogUnavailable       the log cannot be reached               -> HTTP 503, try again
+├── ProviderError
+│   ├── Transient            trying again may help                   -> CallFailed, wait, again
+│   └── Permanent            trying again cannot help                -> StageFailed, parked
+├── GatewayError             the gateway, asked over HTTP, said no  -> shown to the person
+│   └── GatewayAway          it does not answer                      -> is the plant up?
+└── Misconfigured            a setting is missing or wrong           -> refuse to start, say which
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shared.domain.values import Usage
+
+
+class GalleyError(Exception):
+    """Base of every deliberate error."""
+
+
+class Rejected(GalleyError):
+    """The command is not allowed in the post's present state."""
+
+
+class NoSuchPost(Rejected):
+    def __init__(self) -> None:
+        super().__init__("there is no such post")
+
+
+class NothingToReview(Rejected):
+    def __init__(self) -> None:
+        super().__init__("no stage of this post awaits a review")
+
+
+class StaleDecision(Rejected):
+    def __init__(self, named: int, open_now: int) -> None:
+        super().__init__(f"this decision answers review {named}, but review {open_now} is open")
+
+
+class MissingInput(Rejected):
+    def __init__(self, stage: str, missing: Sequence[str]) -> None:
+        super().__init__(f"{stage} needs the output of {', '.join(missing)} first")
+        self.missing = tuple(missing)
+
+
+class StageRunning(Rejected):
+    def __init__(self, stage: str) -> None:
+        super().__init__(f"{stage} is running; cancel it or wait for it to end")
+        self.stage = stage
+
+
+class GateForbidsEdit(Rejected):
+    def __init__(self, stage: str) -> None:
+        super().__init__(f"the gate after {stage} is approve_only: approve or reject, no edit")
+
+
+class HistoryFull(Rejected):
+    def __init__(self, facts: int) -> None:
+        super().__init__(
+            f"this post has {facts} facts; only ending, deleting or forking it is left"
+        )
+
+
+class SlugTaken(Rejected):
+    def __init__(self, slug: str) -> None:
+        super().__init__(f"another post already owns the slug {slug!r}")
+        self.slug = slug
+
+
+class CommandReused(GalleyError):
+    """The command id (or Idempotency-Key) already stands for a different command."""
+
+    def __init__(self) -> None:
+        super().__init__("this idempotency key was used before for a different request")
+
+
+class LogError(GalleyError):
+    """The event log did not do what was asked."""
+
+
+class Conflict(LogError):
+    """Somebody appended first; nothing of this append was stored."""
+
+
+class Unconfirmed(Conflict):
+    """The server did not answer: the append may or may not have been stored."""
+
+
+class Malformed(LogError):
+    """A stored message is not a fact of ours: wrong shape, wrong place or wrong producer."""
+
+
+class TooNew(LogError):
+    """A fact of a type or version this code does not know yet."""
+
+
+class TooLarge(LogError):
+    """A fact above the cap of 512 KB."""
+
+
+class ForeignLog(LogError):
+    """The log's identity or content is not the one read before."""
+
+
+class LogUnavailable(LogError):
+    """The log cannot be reached now."""
+
+
+class ProviderError(GalleyError):
+    """A paid call failed.
+
+    `code` is a short stable word ("rate_limited", "timeout", "authentication_error", "refusal"...),
+    `status` the HTTP status if there was one, `usage` what the failed call consumed all the same
+    (a refusal or a cut-off answer is billed), `raw` the beginning of the answer, for people. `call`
+    is the key of the paid call that is to blame, `attempts` how often it was tried.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str,
+        status: int | None = None,
+        usage: Usage | None = None,
+        request_id: str | None = None,
+        raw: str = "",
+        call: str | None = None,
+        attempts: int = 1,
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.status = status
+        self.usage = usage
+        self.request_id = request_id
+        self.raw = raw
+        self.call = call
+        self.attempts = attempts
+
+
+class Transient(ProviderError):
+    """Trying again may help. `retry_after` is the provider's own hint, in seconds."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str,
+        status: int | None = None,
+        usage: Usage | None = None,
+        request_id: str | None = None,
+        raw: str = "",
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(
+            message, code=code, status=status, usage=usage, request_id=request_id, raw=raw
+        )
+        self.retry_after = retry_after
+
+
+class Permanent(ProviderError):
+    """Trying again cannot help: bad key, bad request, refusal, unusable answer."""
+
+
+class GatewayError(GalleyError):
+    """The gateway refused a request. `status` is the HTTP status, the message what it said."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class GatewayAway(GatewayError):
+    """Nobody answers at the gateway's address."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(0, f"no gateway answers at {url}; start one with `galley up`")
+
+
+class Misconfigured(GalleyError):
+    """A setting is missing or wrong; the message names it and says what to do."""
