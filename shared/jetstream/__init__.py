@@ -1,0 +1,41 @@
+"""Everything Galley knows of NATS: the log, the inboxes, the media store and the live text.
+
+The only package that imports `nats`.
+"""
+
+from __future__ import annotations
+
+from shared.jetstream.connection import Alarm, Connection, connect
+from shared.jetstream.inbox import JetStreamDelivery, JetStreamInbox
+from shared.jetstream.live import JetStreamLive
+from shared.jetstream.log import JetStreamLog, open_inbox, open_live, open_log, open_media
+from shared.jetstream.media import JetStreamMedia
+from shared.jetstream.rights import ADMIN, ERASER, GATEWAY, PROJECTOR, RIGHTS, USERS, producer_may
+from shared.jetstream.server import SYSTEM, accounts, server_config
+from shared.jetstream.topology import ensure
+
+__all__ = [
+    "ADMIN",
+    "ERASER",
+    "GATEWAY",
+    "PROJECTOR",
+    "RIGHTS",
+    "SYSTEM",
+    "USERS",
+    "Alarm",
+    "Connection",
+    "JetStreamDelivery",
+    "JetStreamInbox",
+    "JetStreamLive",
+    "JetStreamLog",
+    "JetStreamMedia",
+    "accounts",
+    "connect",
+    "ensure",
+    "open_inbox",
+    "open_live",
+    "open_log",
+    "open_media",
+    "producer_may",
+    "server_config",
+]

@@ -1,0 +1,81 @@
+"""The same log twice: in memory, and on a real server with the real users."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from shared.domain.values import Stage
+from shared.jetstream import open_inbox, open_live, open_log, open_media
+from shared.testing.memory import MemoryInbox, MemoryLive, MemoryLog, MemoryMedia
+from tests.integration.jetstream.server import galley_nats
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from shared.eventlog import EventLog, Inbox, Live, Media
+    from tests.integration.jetstream.server import GalleyNats
+
+__all__ = ["galley_nats"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """The log as the gateway and as the research stage see it, and what stands beside it."""
+
+    gateway: EventLog
+    research: EventLog
+    inbox: Inbox
+    media: Media
+    told_by: Live
+    heard_by: Live
+
+
+@pytest.fixture(params=["memory", pytest.param("jetstream", marks=pytest.mark.integration)])
+def server(request: pytest.FixtureRequest) -> GalleyNats | None:
+    if request.param == "memory":
+        return None
+    found: GalleyNats = request.getfixturevalue("galley_nats")
+    return found
+
+
+@pytest.fixture
+async def world(server: GalleyNats | None) -> AsyncIterator[World]:
+    async with _in_memory() if server is None else _on_server(server) as made:
+        yield made
+
+
+@asynccontextmanager
+async def _in_memory() -> AsyncIterator[World]:
+    log, live = MemoryLog(), MemoryLive()
+    yield World(
+        gateway=log,
+        research=log,
+        inbox=MemoryInbox(log, Stage.RESEARCH),
+        media=MemoryMedia(),
+        told_by=live,
+        heard_by=live,
+    )
+
+
+@asynccontextmanager
+async def _on_server(server: GalleyNats) -> AsyncIterator[World]:
+    async with (
+        server.empty(),
+        server.connect("gateway") as gateway,
+        server.connect("research") as research,
+        server.connect("images") as images,
+    ):
+        yield World(
+            gateway=open_log(gateway, "gateway"),
+            research=open_log(research, "research"),
+            inbox=open_inbox(research, Stage.RESEARCH),
+            media=open_media(images),
+            told_by=open_live(research),
+            heard_by=open_live(gateway),
+        )
+        refused = [*gateway.alarms, *research.alarms, *images.alarms]
+        assert refused == []

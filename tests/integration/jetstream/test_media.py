@@ -1,0 +1,118 @@
+"""The media store on a real server: what was tampered with is not handed out."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from shared.errors import LogUnavailable, Malformed
+from shared.jetstream import GATEWAY, open_media
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from shared.jetstream import Connection, JetStreamMedia
+    from tests.integration.jetstream.conftest import Mortal
+    from tests.integration.jetstream.server import GalleyNats
+
+pytestmark = pytest.mark.integration
+
+PICTURE = bytes(range(256)) * 2000
+
+
+@pytest.fixture
+async def images(admin: Connection, galley_nats: GalleyNats) -> AsyncIterator[Connection]:
+    async with galley_nats.connect("images") as connection:
+        yield connection
+
+
+@pytest.fixture
+def media(images: Connection) -> JetStreamMedia:
+    return open_media(images)
+
+
+async def chunks(admin: Connection) -> list[int]:
+    """The sequences of all stored pieces."""
+    js = admin.nc.jetstream()
+    info = await js.stream_info("OBJ_MEDIA")
+    found = []
+    for seq in range(info.state.first_seq, info.state.last_seq + 1):
+        message = await js.get_msg("OBJ_MEDIA", seq)
+        if message.subject and message.subject.startswith("$O.MEDIA.C."):
+            found.append(seq)
+    return found
+
+
+async def test_the_same_bytes_are_stored_once(media: JetStreamMedia, admin: Connection) -> None:
+    await media.put("post/a", PICTURE)
+    before = (await admin.nc.jetstream().stream_info("OBJ_MEDIA")).state
+    await media.put("post/a", PICTURE)
+    assert (await admin.nc.jetstream().stream_info("OBJ_MEDIA")).state == before
+
+
+async def test_many_at_once_put_the_same_bytes(media: JetStreamMedia) -> None:
+    await asyncio.gather(*(media.put("post/a", PICTURE) for _ in range(5)))
+    assert await media.get("post/a") == PICTURE
+
+
+async def test_a_missing_piece_is_noticed(media: JetStreamMedia, admin: Connection) -> None:
+    await media.put("post/a", PICTURE)
+    await admin.nc.jetstream().delete_msg("OBJ_MEDIA", (await chunks(admin))[1])
+    with pytest.raises(Malformed):
+        await media.get("post/a")
+
+
+async def test_a_changed_piece_is_noticed(
+    media: JetStreamMedia, images: Connection, admin: Connection
+) -> None:
+    await media.put("post/a", PICTURE)
+    js = admin.nc.jetstream()
+    last = (await chunks(admin))[-1]
+    piece = await js.get_msg("OBJ_MEDIA", last)
+    await js.delete_msg("OBJ_MEDIA", last)
+    assert piece.subject
+    assert piece.data
+    await images.nc.jetstream().publish(piece.subject, bytes(len(piece.data)))
+    with pytest.raises(Malformed):
+        await media.get("post/a")
+
+
+async def test_a_description_that_is_none_is_noticed(
+    media: JetStreamMedia, images: Connection
+) -> None:
+    await media.put("post/a", PICTURE)
+    for told in (b"", b"[]", b"{}", b'{"name":"post/a","nuid":"x","digest":"!"}', b"\xff"):
+        await images.nc.jetstream().publish("$O.MEDIA.M.cG9zdC9h", told)
+        with pytest.raises(Malformed):
+            await media.get("post/a")
+
+
+async def test_the_gateway_reads_and_the_eraser_removes(
+    media: JetStreamMedia, galley_nats: GalleyNats
+) -> None:
+    names = [f"post/{n}" for n in range(3)]
+    for name in names:
+        await media.put(name, PICTURE)
+    async with galley_nats.connect(GATEWAY) as gateway, galley_nats.connect("eraser") as eraser:
+        reader = open_media(gateway)
+        assert await reader.get("post/1") == PICTURE
+        assert await open_media(eraser).remove("post/") == 3
+        assert [await reader.get(name) for name in names] == [None] * 3
+        assert list(gateway.alarms) == list(eraser.alarms) == []
+        with pytest.raises(LogUnavailable):
+            await reader.put("post/new", b"x")
+
+
+async def test_without_a_server_media_end_with_an_error(mortal: Mortal) -> None:
+    async with mortal.galley.connect("images") as connection:
+        media = open_media(connection)
+        await media.put("post/a", PICTURE)
+        await mortal.kill()
+        with pytest.raises(LogUnavailable):
+            await media.get("post/a")
+        with pytest.raises(LogUnavailable):
+            await media.put("post/b", PICTURE)
+        await mortal.start()
+        assert await media.get("post/a") == PICTURE
