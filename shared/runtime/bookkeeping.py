@@ -1,0 +1,292 @@
+"""How an attempt ends in the log: settled, failed, abandoned or late; exactly one of the first
+three.
+
+An answer is written down before anything else happens to it. Whoever finds the end already written
+by somebody else has lost: its answer is never used, but its bill is booked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, Literal
+
+import structlog
+
+from shared.domain.costs import price
+from shared.domain.events import (
+    CallAbandoned,
+    CallFailed,
+    CallSettled,
+    CallSettledLate,
+    Progressed,
+)
+from shared.domain.values import Blob, clean
+from shared.errors import Conflict, LogUnavailable, Misconfigured, Permanent, Transient
+from shared.eventlog import MAX_FACT_BYTES, Append
+from shared.runtime.outcomes import NotActive, Overtaken
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    from shared.domain.costs import PriceTable
+    from shared.domain.events import CallStarted, Fact
+    from shared.domain.values import Level, Usage
+    from shared.errors import ProviderError
+    from shared.eventlog import EventLog, Media
+    from shared.providers.port import Answer, Picture
+    from shared.runtime.view import RunView
+
+log = structlog.get_logger()
+
+type Why = Literal["ambiguous after crash", "cancelled", "drained", "superseded"]
+WRITES = 120
+"""So often an end is written again: the post's flow moved on under it, or the log was away."""
+LONGEST_PAUSE = 5.0
+ROOMY = 50_000
+LONGEST = 2_000
+"""Messages and raw answers of failures are cut to so many characters."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """How a failed attempt is told: which try it was, of how many, and the wait before the next."""
+
+    tries: int
+    max_attempts: int
+    wait_s: float | None
+
+
+class Bookkeeping:
+    """Writes the ends of one run's attempts."""
+
+    def __init__(
+        self,
+        view: RunView,
+        events: EventLog,
+        media: Media,
+        prices: PriceTable,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._view = view
+        self._events = events
+        self._media = media
+        self._prices = prices
+        self._now = now
+
+    async def settle(
+        self, claim: CallStarted, answer: Answer, *, duration_s: float, level: Level
+    ) -> CallSettled:
+        """Write the answer down. Raises `Overtaken` when the attempt was ended by somebody else,
+        `NotActive` when the post was deleted; the bill is booked in both cases. Raises `Permanent`
+        when the answer is larger than a fact may be: then it is a failure that has cost something.
+        """
+        blobs = await self._store(claim, answer.pictures)
+        settled = CallSettled(
+            **_name(claim),
+            at=self._now(),
+            provider=claim.provider,
+            request=claim.request,
+            text=answer.text,
+            sources=answer.sources,
+            blobs=blobs,
+            usage=answer.usage,
+            cost_usd=self._cost(claim, answer.usage),
+            prices=self._prices.version,
+            duration_s=duration_s,
+            request_id=answer.request_id,
+        )
+        _require_room(settled)
+        await self._write(claim, settled, _line(settled, level))
+        return settled
+
+    async def fail(self, claim: CallStarted, error: ProviderError, heard: Heard) -> CallFailed:
+        """Write the failure down, with what it cost all the same."""
+        failed = CallFailed(
+            **_name(claim),
+            at=self._now(),
+            provider=claim.provider,
+            code=error.code,
+            message=clean(str(error))[:LONGEST],
+            status=error.status,
+            transient=isinstance(error, Transient),
+            max_attempts=heard.max_attempts,
+            tries=heard.tries,
+            wait_s=heard.wait_s,
+            usage=error.usage,
+            cost_usd=self._cost(claim, error.usage),
+            prices=self._prices.version,
+            raw=clean(error.raw)[:LONGEST],
+            request_id=error.request_id or "",
+        )
+        await self._write(claim, failed, None)
+        return failed
+
+    async def abandon(self, claim: CallStarted, why: Why) -> bool:
+        """Give an attempt up whose end nobody knows. False when it has ended after all."""
+        abandoned = CallAbandoned(
+            **_name(claim), at=self._now(), reason=why, worst_case_usd=claim.worst_case_usd
+        )
+        try:
+            await self._events.append(self._append([abandoned], fenced=False))
+        except Conflict:
+            return False
+        return True
+
+    async def _write(
+        self, claim: CallStarted, ended: CallSettled | CallFailed, line: Progressed | None
+    ) -> None:
+        """An answer rides with a line that expects the flow as read: after a deletion only its bill
+        is stored. A failure holds no content and needs no such fence.
+
+        An answer in hand is paid for: a log that is away is waited for, not given up on.
+        """
+        facts: list[Fact] = [ended] if line is None else [ended, line]
+        for tries in range(WRITES):
+            try:
+                seqs = await self._events.append(self._append(facts, fenced=line is not None))
+            except Conflict:
+                if await self._resolved(claim, ended):
+                    return
+            except LogUnavailable as error:
+                log.warning("call.end_unwritten", call=claim.key, why=str(error))
+                await asyncio.sleep(min(LONGEST_PAUSE, 0.1 * 2**tries))
+            else:
+                self._view.note(seqs[0], ended)
+                return
+        raise LogUnavailable(f"the end of {claim.name} could not be written in {WRITES} tries")
+
+    async def _resolved(self, claim: CallStarted, ended: CallSettled | CallFailed) -> bool:
+        """After a conflict: True when this end stands in the log, False to write it again."""
+        try:
+            await self._view.read()
+        except LogUnavailable:
+            return False
+        if await self._is_written(claim, ended):
+            return True
+        if self._view.history.post.deleted:
+            await self._bill_only(claim, ended)
+            raise NotActive(deleted=True)
+        return False
+
+    async def _is_written(self, claim: CallStarted, ended: CallSettled | CallFailed) -> bool:
+        """True when the end in the log is this one. Another one: book the bill, and stop."""
+        stands = self._view.journal.end(claim.key, claim.attempt)
+        if stands is None:
+            return False
+        if stands.token == claim.token and not isinstance(stands, CallAbandoned):
+            return True
+        await self._book_late(claim, ended)
+        raise Overtaken
+
+    async def _book_late(self, claim: CallStarted, ended: CallSettled | CallFailed) -> None:
+        late = CallSettledLate(
+            **_name(claim),
+            at=self._now(),
+            provider=claim.provider,
+            usage=ended.usage,
+            cost_usd=ended.cost_usd,
+            prices=ended.prices,
+            request_id=ended.request_id,
+        )
+        try:
+            await self._events.append(self._append([late], fenced=False))
+        except Conflict:
+            log.info("call.late_bill_known", post=str(claim.post_id), call=claim.key)
+
+    async def _bill_only(self, claim: CallStarted, ended: CallSettled | CallFailed) -> None:
+        """The post is deleted: keep what was paid, drop what was said."""
+        if isinstance(ended, CallSettled):
+            for blob in ended.blobs:
+                await self._media.remove(blob.name)
+            ended = ended.model_copy(update={"text": None, "sources": (), "blobs": ()})
+        try:
+            await self._events.append(self._append([ended], fenced=False))
+        except Conflict:
+            log.info("call.bill_known", post=str(claim.post_id), call=claim.key)
+
+    async def _store(self, claim: CallStarted, pictures: Sequence[Picture]) -> tuple[Blob, ...]:
+        """Raw bytes go to the media store first; the fact then names them."""
+        return tuple(
+            [
+                await keep(self._media, claim.post_id, each.data, each.media_type)
+                for each in pictures
+            ]
+        )
+
+    def _append(self, facts: Sequence[Fact], *, fenced: bool) -> Append:
+        after = self._view.history.last if fenced else None
+        return Append(ref=self._view.ref, facts=facts, after=after, cause=self._view.run)
+
+    def _cost(self, claim: CallStarted, usage: Usage | None) -> float:
+        """An answer that names a model we have no price for costs what the model asked for
+        costs."""
+        if usage is None:
+            return 0.0
+        try:
+            return price(self._prices, usage)
+        except Misconfigured:
+            log.warning("call.unpriced_model", answered=usage.model, asked=claim.model)
+            return price(self._prices, usage.model_copy(update={"model": claim.model}))
+
+
+def _require_room(settled: CallSettled) -> None:
+    """Encoding is what measures exactly; short texts are far from the cap."""
+    if len(settled.text or "") < ROOMY:
+        return
+    if len(settled.model_dump_json()) > MAX_FACT_BYTES:
+        message = f"the answer is larger than the {MAX_FACT_BYTES // 1024} KB one fact may be"
+        raise Permanent(message, code="too_large", usage=settled.usage)
+
+
+def storable(answer: Answer) -> Answer:
+    """The answer as the log can hold it: a paid answer must never fail to be written down."""
+    sources = tuple(
+        each.model_copy(
+            update={
+                "url": clean(each.url),
+                "title": clean(each.title),
+                "snippet": clean(each.snippet),
+            }
+        )
+        for each in answer.sources
+    )
+    return replace(answer, text=clean(answer.text), sources=sources)
+
+
+async def keep(media: Media, post_id: object, data: bytes, media_type: str) -> Blob:
+    """Store bytes under the post and their digest; storing them again changes nothing."""
+    digest = await asyncio.to_thread(lambda: sha256(data).hexdigest())
+    blob = Blob(name=f"{post_id}/{digest}", digest=digest, size=len(data), media_type=media_type)
+    await media.put(blob.name, data)
+    return blob
+
+
+def _name(claim: CallStarted) -> dict[str, Any]:
+    return {
+        "post_id": claim.post_id,
+        "stage": claim.stage,
+        "run": claim.run,
+        "key": claim.key,
+        "attempt": claim.attempt,
+        "token": claim.token,
+    }
+
+
+def _line(settled: CallSettled, level: Level) -> Progressed:
+    usage = settled.usage
+    message = (
+        f"{usage.model} answered: {usage.tokens_in:,} tokens in, {usage.tokens_out:,} out, "
+        f"{settled.duration_s:.1f} s, ${settled.cost_usd:.4f}"
+    )
+    return Progressed(
+        post_id=settled.post_id,
+        at=settled.at,
+        stage=settled.stage,
+        run=settled.run,
+        level=level,
+        message=message,
+        data={"call": settled.key, "cost_usd": settled.cost_usd},
+    )

@@ -1,0 +1,312 @@
+"""Every paid call goes through `once`: asked once, answered for ever, however often a worker dies.
+
+The order is the promise: claim in the log, send, write the answer down, only then use it. An
+attempt that was claimed and not ended is never repeated in silence: whoever finds it must win its
+end with CallAbandoned before it may try again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from shared.domain.costs import worst_case
+from shared.domain.events import CallSettled, CallStarted, Progressed
+from shared.domain.values import Usage
+from shared.errors import Conflict, Misconfigured, Permanent, Transient
+from shared.eventlog import Append
+from shared.providers.port import Answer, Picture
+from shared.runtime.bookkeeping import Bookkeeping, Heard, storable
+from shared.runtime.outcomes import Deferred
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+    from datetime import datetime
+
+    from shared.domain.costs import PriceTable
+    from shared.domain.events import CallFailed, CallReused
+    from shared.domain.values import Level, Provider
+    from shared.errors import ProviderError
+    from shared.eventlog import EventLog, Media
+    from shared.providers.port import Model, Request
+    from shared.runtime.bookkeeping import Why
+    from shared.runtime.lease import Lease
+    from shared.runtime.policy import Policy
+    from shared.runtime.view import RunView
+
+type Tell = Callable[[CallStarted, int, str], Awaitable[None]]
+
+
+class Tools:
+    """What all runs of a worker share: the outside world, passed in."""
+
+    def __init__(
+        self,
+        *,
+        events: EventLog,
+        media: Media,
+        models: Mapping[Provider, Model],
+        prices: PriceTable,
+        policy: Policy,
+        now: Callable[[], datetime],
+        monotonic: Callable[[], float],
+        jitter: Callable[[], float],
+        token: Callable[[], str],
+    ) -> None:
+        self.events = events
+        self.media = media
+        self.models = models
+        self.prices = prices
+        self.policy = policy
+        self.now = now
+        self.monotonic = monotonic
+        self.jitter = jitter
+        self.token = token
+
+
+class Calls:
+    """The paid calls of one run in one worker."""
+
+    def __init__(self, view: RunView, lease: Lease, tools: Tools, tell: Tell) -> None:
+        self._view = view
+        self._lease = lease
+        self._tools = tools
+        self._tell = tell
+        self._books = Bookkeeping(view, tools.events, tools.media, tools.prices, tools.now)
+        self._unspent: dict[str, set[str]] = {}
+        self._settling: set[asyncio.Task[CallSettled]] = set()
+        self.used: dict[str, CallSettled | CallReused] = {}
+
+    async def once(
+        self, key: str, request: Request, *, asking: str, level: Level = "info"
+    ) -> Answer:
+        """The one answer to this request within the run, paid for at most once.
+
+        Raises `Permanent` when it failed for good, `Deferred`, `NotActive` or `Overtaken` when the
+        run is to be left. A key must not be asked twice at the same time.
+        """
+        if key in self._unspent:
+            raise ValueError(f"the call {key!r} is being asked already")
+        self._unspent[key] = set()
+        try:
+            return await self._once(key, request, asking, level)
+        finally:
+            del self._unspent[key]
+
+    async def _once(self, key: str, request: Request, asking: str, level: Level) -> Answer:
+        digest = request.digest()
+        while True:
+            settled = self._view.journal.settled(key, digest)
+            if settled is not None:
+                return await self._reuse(settled)
+            if await self._abandoned_before(key):
+                continue
+            await self._wait_for_turn(key)
+            claim = await self._claim(key, request, digest, asking, level)
+            if claim is None or not await self._still_ours(claim):
+                continue
+            answer = await self._pay(claim, request, level)
+            if answer is not None:
+                return answer
+
+    async def _abandoned_before(self, key: str) -> bool:
+        """An attempt that somebody started and did not end: win its end first, or lose to it."""
+        _, last = self._view.journal.last(key)
+        if last.started is None or not last.open or last.started.token in self._unspent[key]:
+            return False
+        await self._books.abandon(last.started, "ambiguous after crash")
+        await self._view.read_mine()
+        return True
+
+    async def _wait_for_turn(self, key: str) -> None:
+        """After a failure: wait as it says, here or deferred; out of tries, fail for good."""
+        failures = self._view.journal.failures(key)
+        if not failures:
+            return
+        last = failures[-1]
+        if last.wait_s is None:
+            raise _for_good(last)
+        due = last.at + timedelta(seconds=last.wait_s)
+        left = (due - self._tools.now()).total_seconds()
+        if left > self._tools.policy.patience:
+            raise Deferred(due, f"{last.provider}: {last.code}")
+        if left > 0:
+            await asyncio.sleep(left)
+
+    async def _claim(
+        self, key: str, request: Request, digest: str, asking: str, level: Level
+    ) -> CallStarted | None:
+        """Claim the next attempt; None when the log has moved on and everything is to be asked
+        again.
+
+        After a time-out the claim may be in the log all the same: it is ours only if it carries a
+        token of ours that no payment has used up.
+        """
+        number, last = self._view.journal.last(key)
+        if last.open and last.started and last.started.token in self._unspent[key]:
+            return last.started
+        claim = self._started(key, number + 1, request, digest)
+        self._unspent[key].add(claim.token)
+        try:
+            seqs = await self._tools.events.append(
+                Append(
+                    ref=self._view.ref,
+                    facts=[claim, self._line(claim, asking, level)],
+                    after=self._view.history.last,
+                    cause=self._view.run,
+                )
+            )
+        except Conflict:
+            await self._view.read_mine()
+            return None
+        self._view.note(seqs[0], claim)
+        return claim
+
+    def _started(self, key: str, attempt: int, request: Request, digest: str) -> CallStarted:
+        tools = self._tools
+        bytes_in = len(request.prompt.encode()) + len(request.system.encode())
+        images = 1 if request.ratio else 0
+        return CallStarted(
+            post_id=self._view.ref.id,
+            at=tools.now(),
+            stage=self._view.request.stage,
+            run=self._view.run,
+            key=key,
+            attempt=attempt,
+            token=tools.token(),
+            provider=request.provider,
+            model=request.model,
+            request=digest,
+            worst_case_usd=worst_case(
+                tools.prices, request.model, bytes_in, request.max_tokens, images=images
+            ),
+        )
+
+    def _line(self, claim: CallStarted, asking: str, level: Level) -> Progressed:
+        return Progressed(
+            post_id=claim.post_id,
+            at=claim.at,
+            stage=claim.stage,
+            run=claim.run,
+            level=level,
+            message=asking,
+            data={"call": claim.key, "model": claim.model, "attempt": claim.attempt},
+        )
+
+    async def _still_ours(self, claim: CallStarted) -> bool:
+        """A worker that has not been heard of for long looks again before it sends anything."""
+        if self._lease.fresh():
+            return True
+        await self._lease.confirm()
+        await self._view.read_mine()
+        number, last = self._view.journal.last(claim.key)
+        return number == claim.attempt and last.open
+
+    async def _pay(self, claim: CallStarted, request: Request, level: Level) -> Answer | None:
+        """Send, once. None when the failure is one to try again."""
+        self._unspent[claim.key].discard(claim.token)
+        begun = self._tools.monotonic()
+        try:
+            answer = await self._model(request).call(request, self._teller(claim, request))
+            answer = storable(answer)
+            took = self._tools.monotonic() - begun
+            self.used[claim.key] = await self._settled(claim, answer, took, level)
+        except (Transient, Permanent) as error:
+            await self._failed(claim, error)
+            return None
+        return answer
+
+    def _model(self, request: Request) -> Model:
+        model = self._tools.models.get(request.provider)
+        if model is None:
+            raise Misconfigured(f"this service has no access to {request.provider}")
+        return model
+
+    def _teller(
+        self, claim: CallStarted, request: Request
+    ) -> Callable[[str], Awaitable[None]] | None:
+        """Passes a streamed text on, piece by piece, with its offset."""
+        if not request.stream:
+            return None
+        sent = 0
+
+        async def told(text: str) -> None:
+            nonlocal sent
+            await self._tell(claim, sent, text)
+            sent += len(text)
+
+        return told
+
+    async def _settled(
+        self, claim: CallStarted, answer: Answer, took: float, level: Level
+    ) -> CallSettled:
+        """Written to the end even when the worker is told to stop in the middle of it."""
+        writing = asyncio.create_task(
+            self._books.settle(claim, answer, duration_s=took, level=level)
+        )
+        self._settling.add(writing)
+        writing.add_done_callback(self._settling.discard)
+        return await asyncio.shield(writing)
+
+    async def _failed(self, claim: CallStarted, error: ProviderError) -> None:
+        tries = len(self._view.journal.failures(claim.key)) + 1
+        policy = self._tools.policy
+        wait = None
+        if isinstance(error, Transient) and tries < policy.max_attempts:
+            wait = policy.wait(tries, error.retry_after, self._tools.jitter())
+        heard = Heard(tries=tries, max_attempts=policy.max_attempts, wait_s=wait)
+        await self._books.fail(claim, error, heard)
+
+    async def _reuse(self, settled: CallSettled | CallReused) -> Answer:
+        """A settled answer, as it was; its pictures come back from the media store."""
+        self.used[settled.key] = settled
+        pictures = []
+        for blob in settled.blobs:
+            data = await self._tools.media.get(blob.name)
+            if data is None:
+                raise Permanent(
+                    f"the picture {blob.name} is gone from the media store",
+                    code="media_missing",
+                    call=settled.key,
+                )
+            pictures.append(Picture(data=data, media_type=blob.media_type))
+        usage = settled.usage if isinstance(settled, CallSettled) else Usage(model="")
+        return Answer(
+            text=settled.text or "",
+            usage=usage,
+            sources=settled.sources,
+            pictures=tuple(pictures),
+        )
+
+    async def leave(self) -> None:
+        """The run was closed under us: name what was in flight, unless the post is gone."""
+        if self._settling:
+            await asyncio.wait(self._settling)
+        await self._view.read()
+        post = self._view.history.post
+        if not post.deleted:
+            await self._abandon("cancelled" if post.cancelled else "superseded")
+
+    async def abandon_open(self, why: Why) -> None:
+        """Stop in the middle: what is being written is written, what is in flight is given up."""
+        if self._settling:
+            await asyncio.wait(self._settling)
+        if self._view.journal.open():
+            await self._view.read_mine()
+            await self._abandon(why)
+
+    async def _abandon(self, why: Why) -> None:
+        for claim in self._view.journal.open():
+            await self._books.abandon(claim, why)
+
+
+def _for_good(failed: CallFailed) -> Permanent:
+    return Permanent(
+        failed.message,
+        code=failed.code,
+        status=failed.status,
+        raw=failed.raw,
+        call=failed.key,
+        attempts=failed.tries,
+    )

@@ -1,0 +1,33 @@
+"""Why a run ends without an output of its own; each is raised through the stage function."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+class RunEnded(Exception):
+    """Base: the stage function is left, and the runtime knows what to do."""
+
+
+class NotActive(RunEnded):
+    """The run is closed: cancelled, superseded, finished or deleted."""
+
+    def __init__(self, *, deleted: bool = False) -> None:
+        super().__init__("the run is no longer the open one")
+        self.deleted = deleted
+
+
+class Overtaken(RunEnded):
+    """A newer delivery works on this run: claim nothing more, abandon nothing, do not ack."""
+
+
+class Deferred(RunEnded):
+    """The provider asks for a longer wait than a worker sits out."""
+
+    def __init__(self, until: datetime, reason: str) -> None:
+        super().__init__(reason)
+        self.until = until
+        self.reason = reason

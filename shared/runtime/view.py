@@ -1,0 +1,86 @@
+"""What this worker knows about its run: read from the log, and read again whenever in doubt."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from shared.domain.attempts import CallJournal, Link, lineage
+from shared.domain.events import Recorded
+from shared.errors import LogUnavailable
+from shared.eventlog import History
+from shared.runtime.outcomes import NotActive, Overtaken
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shared.domain.events import PostEvent, StageRequested
+    from shared.domain.subjects import PostRef
+    from shared.domain.values import Stage
+    from shared.eventlog import EventLog
+
+READS = 40
+"""So often a read that does not reach the request is repeated (a replica behind its leader)."""
+PAUSE = 0.05
+
+
+class RunView:
+    """The post's history and the run's call journal, as last read."""
+
+    def __init__(self, log: EventLog, ref: PostRef, run: int, request: StageRequested) -> None:
+        self._log = log
+        self.ref = ref
+        self.run = run
+        self.request = request
+        self.delivery = 0
+        self.history = History(ref)
+        self.journal = CallJournal((Link(run, None, counts=True),), ())
+
+    async def read(self) -> None:
+        """Read until the history reaches this run's own request; never trust one that does not."""
+        for _ in range(READS):
+            history = await self._log.read(self.ref, self._runs())
+            if history.last >= self.run:
+                links = lineage(history.flow, self.run)
+                calls = (*history.calls, *await self._deeper(links))
+                self.history, self.journal = history, CallJournal(links, calls)
+                return
+            if history.post.deleted:
+                raise NotActive(deleted=True)
+            await asyncio.sleep(PAUSE)
+        raise LogUnavailable(f"no read of {self.ref.prefix} reaches its request {self.run}")
+
+    def _runs(self) -> list[tuple[Stage, int]]:
+        """What one round trip can fetch: this run and the one it names."""
+        runs = [(self.request.stage, self.run)]
+        if self.request.resumes is not None:
+            runs.append((self.request.stage, self.request.resumes))
+        return runs
+
+    async def _deeper(self, links: Sequence[Link]) -> tuple[Recorded, ...]:
+        """Runs further back than the one this request names; seldom any."""
+        runs = [(self.request.stage, link.run) for link in links[2:]]
+        return (await self._log.read(self.ref, runs)).calls if runs else ()
+
+    def note(self, seq: int, fact: PostEvent) -> None:
+        """A call fact this worker has just written itself."""
+        self.journal.take(Recorded(seq, fact))
+
+    @property
+    def active(self) -> bool:
+        """This run is the one open request of the post."""
+        open_run = self.history.post.active
+        return open_run is not None and open_run.run == self.run
+
+    async def read_mine(self) -> None:
+        """Read, and go on only while the run is open and this delivery is the newest."""
+        await self.read()
+        if not self.active:
+            raise NotActive(deleted=self.history.post.deleted)
+        if self.journal.delivery() > self.delivery:
+            raise Overtaken
+
+    def before(self) -> tuple[Recorded, ...]:
+        """The history up to this run's request: what the stage function may see, so that a
+        redelivery asks the same question."""
+        return tuple(each for each in self.history.flow if each.seq <= self.run)

@@ -1,0 +1,267 @@
+"""Everything that can be set, by concern, read from variables that begin with GALLEY_.
+
+A missing or wrong setting is `Misconfigured`, in a sentence that names the variable and the cure;
+secrets are never shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping  # noqa: TC003  (pydantic reads the annotations)
+from typing import Annotated, Any, Literal, TypedDict
+from urllib.parse import unquote, urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
+
+from shared.domain.values import ModelSettings, Provider, Stage
+from shared.errors import Misconfigured
+
+type Wire = Literal["agent", "chat"]
+type Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+type Port = Annotated[int, Field(ge=0, le=65_535)]
+
+
+def _words(value: Any) -> Any:  # noqa: ANN401  whatever the environment or a caller holds
+    """`a, b` as a list."""
+    if not isinstance(value, str):
+        return value
+    return tuple(word.strip() for word in value.split(",") if word.strip())
+
+
+def _one_token(value: str) -> str:
+    """A tenant is a word of a subject, so it must be no more than one."""
+    if not value.replace("-", "").replace("_", "").isalnum() or not value.isascii():
+        raise ValueError("may hold letters, digits, - and _ only")
+    return value
+
+
+def _settings(prefix: str) -> SettingsConfigDict:
+    return SettingsConfigDict(
+        env_prefix=f"GALLEY_{prefix}",
+        env_ignore_empty=True,
+        env_nested_delimiter=None,
+        frozen=True,
+        extra="ignore",
+        hide_input_in_errors=True,
+    )
+
+
+class Nats(BaseSettings):
+    """Where the log is, and as whom to connect."""
+
+    model_config = _settings("NATS_")
+
+    url: str = Field(description="the address of nats-server, e.g. nats://127.0.0.1:4222")
+    user: str = Field(description="the service's own NATS user, e.g. research")
+    password: SecretStr = Field(description="the password of that NATS user")
+
+
+class Postgres(BaseSettings):
+    """Where the read model is. The schema is the first one on the connection's search path."""
+
+    model_config = _settings("POSTGRES_")
+
+    dsn: SecretStr = Field(
+        description="the read model's address, e.g. postgresql://galley:...@127.0.0.1/galley"
+    )
+
+
+class Health(BaseSettings):
+    """Where `/livez` and `/readyz` are served; port 0 takes a free one."""
+
+    model_config = _settings("HEALTH_")
+
+    host: str = Field(default="127.0.0.1", description="an address of this machine")
+    port: Port = Field(default=0, description="a port number, 0 for any free one")
+
+
+class Process(BaseSettings):
+    """What every service wants to know. `simulated` names the providers that are not real."""
+
+    model_config = _settings("")
+
+    tenant: Annotated[str, AfterValidator(_one_token)] = Field(
+        default="main", description="the tenant this process works for"
+    )
+    concurrency: int = Field(
+        default=4, ge=1, le=1000, description="how many stage runs at once, 1 to 1000"
+    )
+    log_format: Literal["json", "console"] = Field(
+        default="json", description="json for machines, console for people"
+    )
+    simulated: Annotated[tuple[Provider, ...], NoDecode, BeforeValidator(_words)] = Field(
+        default=(), description="the simulated providers, e.g. claude,gemini,perplexity"
+    )
+    stage_deadline_s: Seconds = Field(
+        default=1800, description="how many seconds one run of a stage may take"
+    )
+    ack_wait_s: Seconds = Field(
+        default=30,
+        description="after how many silent seconds a worker counts as dead, as in the topology",
+    )
+    drain_s: Seconds = Field(
+        default=25, description="how many seconds running work gets to finish on SIGTERM"
+    )
+
+
+class Attempts(BaseSettings):
+    """How often a paid call is tried, and the pauses between: base, doubled, up to the longest."""
+
+    model_config = _settings("ATTEMPTS_")
+
+    max_attempts: int = Field(default=3, ge=1, le=20, description="a number from 1 to 20")
+    backoff_base_s: Seconds = Field(default=2, description="the first pause, in seconds")
+    backoff_max_s: Seconds = Field(default=60, description="the longest pause, in seconds")
+
+
+class Access(TypedDict):
+    """What every provider's `connect` takes."""
+
+    api_key: str
+    base_url: str
+    deadline: float
+
+
+class ProviderSettings(BaseSettings):
+    """One provider: its address, the key and how long one call may take in all."""
+
+    model_config = _settings("")
+
+    api_key: SecretStr = Field(description="the provider's API key")
+    base_url: str = Field(default="", description="an http(s) address")
+    timeout_s: Seconds = Field(default=300, description="seconds one call may take")
+
+    def access(self) -> Access:
+        """For `connect(**...)`; the key leaves its wrapping here and nowhere else."""
+        return {
+            "api_key": self.api_key.get_secret_value(),
+            "base_url": self.base_url,
+            "deadline": self.timeout_s,
+        }
+
+    @field_validator("base_url")
+    @classmethod
+    def _reachable(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError("is no http(s) address")
+        return url
+
+
+class Claude(ProviderSettings):
+    model_config = _settings("CLAUDE_")
+
+    base_url: str = Field(default="https://api.anthropic.com", description="an http(s) address")
+
+
+class Gemini(ProviderSettings):
+    model_config = _settings("GEMINI_")
+
+    base_url: str = Field(
+        default="https://generativelanguage.googleapis.com", description="an http(s) address"
+    )
+    timeout_s: Seconds = Field(default=180, description="seconds one call may take")
+
+
+class Perplexity(ProviderSettings):
+    """`wire` chooses the API: `agent`, the current one, or `chat`, the older sonar endpoint."""
+
+    model_config = _settings("PERPLEXITY_")
+
+    base_url: str = Field(default="https://api.perplexity.ai", description="an http(s) address")
+    timeout_s: Seconds = Field(default=120, description="seconds one call may take")
+    wire: Wire = Field(default="agent", description="agent or chat")
+
+
+_CLAUDE = ModelSettings(provider="claude", model="claude-sonnet-5-5")
+_QUICK = ModelSettings(provider="claude", model="claude-haiku-5-5")
+_SEARCH: Mapping[Wire, str] = {"agent": "perplexity/sonar", "chat": "sonar-pro"}
+
+
+class Models(BaseSettings):
+    """Which model a stage calls unless its post says otherwise.
+
+    GALLEY_MODELS is a JSON object that names only the stages to change; `perplexity_wire` is the
+    wire that research is asked on, since the same model has another name on each.
+    """
+
+    model_config = _settings("")
+
+    models: dict[Stage, ModelSettings] = Field(
+        default={},
+        description='JSON, e.g. {"write": {"provider": "claude", "model": "claude-opus-5-5"}}',
+    )
+    perplexity_wire: Wire = Field(default="agent", description="agent or chat")
+
+    def of_stages(self) -> dict[Stage, ModelSettings]:
+        """The model of every stage."""
+        search = ModelSettings(provider="perplexity", model=_SEARCH[self.perplexity_wire])
+        pictures = _QUICK.model_copy(update={"image_model": "gemini-3.1-flash-image"})
+        defaults = {
+            Stage.RESEARCH: search,
+            Stage.OUTLINE: _CLAUDE,
+            Stage.WRITE: _CLAUDE,
+            Stage.EDIT: _CLAUDE,
+            Stage.IMAGES: pictures,
+            Stage.READY: _QUICK,
+        }
+        return {**defaults, **self.models}
+
+
+def load[T: BaseSettings](settings: type[T]) -> T:
+    """These settings from the environment. Raises `Misconfigured`."""
+    try:
+        return settings()
+    except ValidationError as error:
+        wrong = error.errors(include_input=False, include_url=False, include_context=False)
+        raise Misconfigured("; ".join(_sentence(settings, each) for each in wrong)) from None
+    except SettingsError as error:
+        raise Misconfigured(_unreadable(settings, str(error))) from None
+
+
+def _sentence(settings: type[BaseSettings], wrong: Mapping[str, Any]) -> str:
+    name = str(wrong["loc"][0]) if wrong["loc"] else ""
+    problem = "is not set" if wrong["type"] == "missing" else f"is wrong ({wrong['msg']})"
+    return f"{_variable(settings, name)} {problem}: set it to {_cure(settings, name)}"
+
+
+def _unreadable(settings: type[BaseSettings], told: str) -> str:
+    """A value that should have been JSON and is not; the message of the library names the field."""
+    name = next((each for each in settings.model_fields if f'"{each}"' in told), "")
+    return f"{_variable(settings, name)} is no valid JSON: set it to {_cure(settings, name)}"
+
+
+def _variable(settings: type[BaseSettings], name: str) -> str:
+    return f"{settings.model_config.get('env_prefix', '')}{name}".upper()
+
+
+def _cure(settings: type[BaseSettings], name: str) -> str:
+    field = settings.model_fields.get(name)
+    return field.description or "another value" if field else "another value"
+
+
+def secrets(*settings: BaseModel) -> Iterator[str]:
+    """Every secret these settings hold, to be kept out of logs; of an address its password too."""
+    for each in settings:
+        for name in type(each).model_fields:
+            value = getattr(each, name)
+            if isinstance(value, SecretStr):
+                yield from _parts(value.get_secret_value())
+
+
+def _parts(secret: str) -> Iterator[str]:
+    yield secret
+    try:
+        password = urlsplit(secret).password if "://" in secret else None
+    except ValueError:
+        password = None
+    if password:
+        yield from {password, unquote(password)}
