@@ -1,0 +1,72 @@
+"""The gateway's process: settings in, HTTP out, streams ended before it stops."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import structlog
+
+from services.gateway.app import create_app
+from services.gateway.wiring import assemble, read_model, running
+from shared import logs
+from shared import settings as configured
+from shared.jetstream import GATEWAY, connect, open_live, open_log, open_media
+from shared.runtime.health import serve
+from shared.runtime.process import run_process
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from services.gateway.context import Gateway
+    from services.gateway.rows import ReadModel
+    from shared.jetstream import Connection
+    from shared.runtime.health import Pulse
+
+log = structlog.get_logger()
+
+
+async def main(stopping: asyncio.Event) -> None:
+    """Serve until told to stop."""
+    nats, postgres = configured.load(configured.Nats), configured.load(configured.Postgres)
+    process = configured.load(configured.Process)
+    logs.configure(GATEWAY, process.log_format, secrets=configured.secrets(nats, postgres))
+    password = nats.password.get_secret_value()
+    async with (
+        connect(nats.url, nats.user, password, GATEWAY) as connection,
+        read_model(postgres.dsn.get_secret_value()) as rows,
+    ):
+        await _serve(*_assembled(connection, rows, process), process, stopping)
+
+
+def _assembled(
+    connection: Connection, rows: ReadModel, process: configured.Process
+) -> tuple[Gateway, Pulse]:
+    return assemble(
+        tenant=process.tenant,
+        events=open_log(connection, GATEWAY),
+        media=open_media(connection),
+        live=open_live(connection),
+        rows=rows,
+        clock=lambda: datetime.now(UTC),
+        monotonic=time.monotonic,
+        simulated=process.simulated,
+        models=configured.load(configured.Models).of_stages(),
+        connected=connection.problem,
+    )
+
+
+async def _serve(
+    gateway: Gateway, attended: Pulse, process: configured.Process, stopping: asyncio.Event
+) -> None:
+    where, drain = configured.load(configured.Health), int(process.drain_s)
+    async with serve(create_app(gateway), where.host, where.port, drain_s=drain) as served:
+        async with running(gateway, attended):
+            log.info("service.ready", url=served.url, simulated=list(process.simulated))
+            await stopping.wait()
+        log.info("service.draining")
+
+
+if __name__ == "__main__":
+    run_process(main)

@@ -1,0 +1,65 @@
+"""A post comes into being together with its slug: both are stored, or neither.
+
+Who owns a slug stands in the log at a subject of its own, written in the batch that creates the
+post. A generated slug gives way (`-2`, `-3`, then part of the post's id); a chosen one never does.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from slugify import slugify
+
+from services.gateway.commands import Contended, Refused, execute
+from shared.errors import SlugTaken
+from shared.eventlog import Guarded, History
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from uuid import UUID
+
+    from services.gateway.commands import Clock
+    from shared.domain.commands import CreatePost
+    from shared.domain.subjects import PostRef
+    from shared.eventlog import EventLog
+
+_LONGEST = 80
+_NUMBERED = 5
+_TRIES = 2
+"""Two writers hardly ever mean to create one post, so a second conflict is about the slug."""
+
+
+async def create(
+    events: EventLog,
+    ref: PostRef,
+    order: Callable[[str], CreatePost],
+    chosen: str | None,
+    clock: Clock,
+) -> History:
+    """Create the post that `order` describes for a slug. Raises `Refused` with `SlugTaken`."""
+    slug = ""
+    for slug in slugs(order("").config.topic, chosen, ref.id):
+        command = order(slug)
+        claim = _claim(ref, command.config.profile_id, slug)
+        try:
+            return await execute(events, ref, command, clock, also=[claim], tries=_TRIES)
+        except Contended:
+            continue
+    raise Refused(SlugTaken(slug), History(ref).post)
+
+
+def slugs(topic: str, chosen: str | None, post: UUID) -> Iterator[str]:
+    """The slugs to try, best first."""
+    if chosen is not None:
+        yield chosen
+        return
+    base = slugify(topic, max_length=_LONGEST, word_boundary=True) or "post"
+    yield base
+    yield from (f"{base}-{number}" for number in range(2, _NUMBERED))
+    yield f"{base}-{post.hex[:8]}"
+    yield f"{base}-{post.hex}"
+
+
+def _claim(ref: PostRef, profile: UUID | None, slug: str) -> Guarded:
+    subject = f"slugs.{ref.tenant}.{profile or 'none'}.{slug}"
+    return Guarded(subject=subject, data=str(ref.id).encode())

@@ -1,0 +1,69 @@
+"""What is due without anybody asking: deferred runs are woken, reviews past their deadline decided.
+
+It only issues ordinary commands, which `decide` refuses or ignores when they come too early or
+twice; so any number of replicas may run it, and a lost race is nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import structlog
+
+from services.gateway.commands import execute
+from services.gateway.rows import ReadModelAway
+from shared.domain.commands import ExpireGate, WakeStage
+from shared.errors import GalleyError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from services.gateway.context import Gateway
+    from shared.domain.post import Post
+    from shared.domain.subjects import PostRef
+
+log = structlog.get_logger()
+
+_EVERY_S = 1.0
+_MOST = 200
+_AT_ONCE = 8
+
+
+async def run(gateway: Gateway, beat: Callable[[], None] = lambda: None) -> None:
+    """Do what is due, every second, until cancelled."""
+    while True:
+        beat()
+        await once(gateway)
+        await asyncio.sleep(_EVERY_S)
+
+
+async def once(gateway: Gateway) -> None:
+    """Do what is due now. What cannot be done now is tried again next time."""
+    try:
+        due = await gateway.rows.due(gateway.tenant, gateway.clock(), _MOST)
+    except ReadModelAway as error:
+        log.warning("duties.read_model_away", why=str(error.__cause__))
+        return
+    turn = asyncio.Semaphore(_AT_ONCE)
+    await asyncio.gather(*(_attend(gateway, ref, post, turn) for ref, post in due))
+
+
+async def _attend(gateway: Gateway, ref: PostRef, post: Post, turn: asyncio.Semaphore) -> None:
+    command = owed(post, ref)
+    if command is None:
+        return
+    async with turn:
+        try:
+            await execute(gateway.events, ref, command, gateway.clock)
+        except GalleyError as error:
+            log.warning("duties.not_done", post_id=str(ref.id), why=str(error))
+
+
+def owed(post: Post, ref: PostRef) -> WakeStage | ExpireGate | None:
+    """The command that a post whose time has come is owed."""
+    if post.held is not None:
+        return WakeStage(post_id=ref.id, run=post.held.run)
+    if post.review is not None and post.review.deadline is not None:
+        return ExpireGate(post_id=ref.id, review=post.review.seq)
+    return None

@@ -1,0 +1,99 @@
+"""Answers as fresh as the client asked for: `min_seq` waits, a little, for the log or the rows."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from services.gateway import present
+from services.gateway.answers import CallRead, EntryRead, PostPage
+from services.gateway.problems import NotYet
+from services.gateway.rows import ReadModelAway
+from shared.errors import NoSuchPost
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from uuid import UUID
+
+    from services.gateway.context import Gateway
+    from services.gateway.present import View
+    from services.gateway.schemas import EntryFilter, PostFilter
+    from shared.domain.journal import Entry
+
+_LOOK_AGAIN_S = 0.05
+
+
+async def one(gateway: Gateway, post_id: UUID, min_seq: int = 0) -> View:
+    """A post, never older than the log. Raises `NoSuchPost`, `NotYet`."""
+    if min_seq:
+        await _patiently(gateway, min_seq, gateway.feed.reached(min_seq))
+    return await gateway.views.view(gateway.ref(post_id))
+
+
+async def many(gateway: Gateway, asked: PostFilter) -> PostPage:
+    """A page of posts, as far as they are projected. Raises `NotYet`, `ReadModelAway`."""
+    await _projected(gateway, asked.min_seq)
+    listed = await gateway.rows.posts(gateway.tenant, asked)
+    return PostPage(
+        items=[present.summary(post) for post in listed.posts],
+        total=listed.total,
+        page=asked.page,
+        per_page=asked.per_page,
+    )
+
+
+async def entries(gateway: Gateway, post_id: UUID, asked: EntryFilter) -> list[EntryRead]:
+    """Lines of a post's execution log, in order; those not yet projected come from the log."""
+    if asked.min_seq:
+        await _patiently(gateway, asked.min_seq, gateway.feed.reached(asked.min_seq))
+    found = await _rows_of(gateway, post_id, asked)
+    if found is None:
+        view = await gateway.views.view(gateway.ref(post_id))
+        found = [entry for entry in view.entries if _wanted(entry, asked)][: asked.limit]
+    return [present.entry(entry) for entry in found]
+
+
+async def calls(gateway: Gateway, post_id: UUID) -> list[CallRead]:
+    """Every attempt of a paid call, in the order they were claimed."""
+    return list((await gateway.views.view(gateway.ref(post_id))).calls)
+
+
+async def _rows_of(gateway: Gateway, post_id: UUID, asked: EntryFilter) -> list[Entry] | None:
+    """The wanted entries from rows alone; None when the log has to be asked as well."""
+    last = await gateway.events.last(gateway.ref(post_id))
+    if last is None:
+        raise NoSuchPost
+    try:
+        if not await gateway.rows.current(gateway.ref(post_id), last.seq):
+            return None
+        return list(await gateway.rows.entries(post_id, asked))
+    except ReadModelAway:
+        return None
+
+
+def _wanted(entry: Entry, asked: EntryFilter) -> bool:
+    return (
+        entry.seq > asked.after
+        and (not asked.level or entry.level in asked.level)
+        and (asked.stage is None or entry.stage == asked.stage)
+        and (asked.since is None or entry.ts > asked.since)
+    )
+
+
+async def _projected(gateway: Gateway, min_seq: int) -> None:
+    """Wait until the rows reach this sequence."""
+    if min_seq:
+        await _patiently(gateway, min_seq, _until(gateway.rows.position, min_seq))
+
+
+async def _until(position: Callable[[], Awaitable[int]], seq: int) -> None:
+    while await position() < seq:  # noqa: ASYNC110  Postgres tells nobody
+        await asyncio.sleep(_LOOK_AGAIN_S)
+
+
+async def _patiently(gateway: Gateway, seq: int, reached: Awaitable[None]) -> None:
+    try:
+        async with asyncio.timeout(gateway.patience_s):
+            await reached
+    except TimeoutError:
+        raise NotYet(seq) from None

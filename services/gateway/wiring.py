@@ -1,0 +1,107 @@
+"""The gateway's parts put together: what it is handed becomes a `Gateway` that follows the log."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import asyncpg
+
+from services.gateway import duties
+from services.gateway.context import Gateway
+from services.gateway.feed import Feed
+from services.gateway.past import Past
+from services.gateway.rows import ReadModel
+from services.gateway.views import Views
+from shared.runtime.health import Pulse
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
+
+    from services.gateway.commands import Clock
+    from services.gateway.rows import Pool
+    from shared.domain.values import ModelSettings, Stage
+    from shared.eventlog import EventLog, Live, Media
+    from shared.runtime.health import Check
+
+_FEED_STUCK_S = 20.0
+_DUTIES_STUCK_S = 60.0
+_CONNECTIONS = 10
+
+
+@asynccontextmanager
+async def read_model(dsn: str) -> AsyncIterator[ReadModel]:
+    """The read model behind this address; it need not be there yet."""
+    pool: Pool = asyncpg.create_pool(
+        dsn, min_size=0, max_size=_CONNECTIONS, timeout=2.0, command_timeout=5.0
+    )
+    await pool
+    try:
+        yield ReadModel(pool)
+    finally:
+        pool.terminate()
+
+
+def assemble(
+    *,
+    tenant: str,
+    events: EventLog,
+    media: Media,
+    live: Live,
+    rows: ReadModel,
+    clock: Clock,
+    monotonic: Callable[[], float],
+    simulated: tuple[str, ...] = (),
+    models: Mapping[Stage, ModelSettings] | None = None,
+    connected: Check = lambda: None,
+    heartbeat_s: float = 15.0,
+    patience_s: float = 5.0,
+) -> tuple[Gateway, Pulse]:
+    """The gateway and the pulse of its duties. Alive: its loops turn. Ready: it follows the log."""
+    followed, attended = Pulse(monotonic), Pulse(monotonic)
+    feed = Feed(events, live, tenant, beat=followed.beat)
+    alive: dict[str, Check] = {
+        "feed": lambda: followed.check(_FEED_STUCK_S),
+        "duties": lambda: attended.check(_DUTIES_STUCK_S),
+    }
+    gateway = Gateway(
+        tenant=tenant,
+        events=events,
+        media=media,
+        rows=rows,
+        views=Views(events, rows),
+        feed=feed,
+        past=Past(events, rows, tenant),
+        clock=clock,
+        simulated=simulated,
+        models=models or {},
+        live=alive,
+        ready={**alive, "nats": connected, "log": lambda: _following(feed)},
+        heartbeat_s=heartbeat_s,
+        patience_s=patience_s,
+    )
+    return gateway, attended
+
+
+def _following(feed: Feed) -> str | None:
+    return "the log has not been reached yet" if feed.position is None else None
+
+
+@asynccontextmanager
+async def running(gateway: Gateway, attended: Pulse) -> AsyncIterator[None]:
+    """The feed and the duties turn while the context is open; then every stream ends.
+
+    A loop that ends by itself is a defect, and ends the context with it.
+    """
+    async with asyncio.TaskGroup() as group:
+        loops = [
+            group.create_task(gateway.feed.run(), name="feed"),
+            group.create_task(duties.run(gateway, attended.beat), name="duties"),
+        ]
+        try:
+            yield
+        finally:
+            gateway.feed.close()
+            for loop in loops:
+                loop.cancel()
