@@ -1,0 +1,5 @@
+"""The `galley` command."""
+
+from shared.cli.app import main
+
+__all__ = ["main"]

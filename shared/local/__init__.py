@@ -1,0 +1,1 @@
+"""Everything on one machine: servers from their wheels and services as child processes."""

@@ -1,0 +1,105 @@
+"""What each service of a local plant is told: its settings, as environment variables, and no
+more."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, get_args
+
+from shared.domain.values import Provider, Stage
+from shared.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PROVIDERS: tuple[Provider, ...] = get_args(Provider.__value__)
+SERVICES = (*(str(stage) for stage in Stage), "projector", "gateway")
+"""The eight services, stages first, in running order."""
+
+NEEDS: Mapping[str, tuple[Provider, ...]] = {
+    "research": ("perplexity",),
+    "outline": ("claude",),
+    "write": ("claude",),
+    "edit": ("claude",),
+    "images": ("claude", "gemini"),
+    "ready": ("claude",),
+}
+READS_ROWS = ("projector", "gateway")
+INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR")
+PATHS: Mapping[Provider, str] = {
+    "claude": "/anthropic",
+    "gemini": "/gemini",
+    "perplexity": "/perplexity",
+}
+USUAL_NAMES: Mapping[Provider, str] = {
+    "claude": "ANTHROPIC_API_KEY",
+    "gemini": "GEMINI_API_KEY",
+    "perplexity": "PERPLEXITY_API_KEY",
+}
+
+
+def chosen_keys(simulated: frozenset[Provider], environ: Mapping[str, str]) -> dict[str, str]:
+    """The keys of the real providers. Raises `Misconfigured` naming the first that is missing."""
+    keys: dict[str, str] = {}
+    for provider in PROVIDERS:
+        if provider in simulated:
+            continue
+        own, usual = f"GALLEY_{provider.upper()}_API_KEY", USUAL_NAMES[provider]
+        key = environ.get(own) or environ.get(usual)
+        if not key:
+            message = f"{usual} is not set: set it, or simulate it with --simulate {provider}"
+            raise Misconfigured(message)
+        keys[provider] = key
+    return keys
+
+
+class Environment:
+    """Builds the environment of every service of one plant."""
+
+    def __init__(
+        self,
+        *,
+        nats: str,
+        passwords: Mapping[str, str],
+        dsn: str,
+        simulator: str,
+        keys: Mapping[str, str],
+        extra: Mapping[str, str],
+    ) -> None:
+        self._nats = nats
+        self._passwords = passwords
+        self._dsn = dsn
+        self._simulator = simulator
+        self._keys = keys
+        self._extra = extra
+
+    def of(self, service: str, health_port: int) -> dict[str, str]:
+        """Everything `service` is told. Settings of ours in the plant's own environment go on."""
+        told = {
+            **{name: os.environ[name] for name in INHERITED if name in os.environ},
+            **{name: value for name, value in os.environ.items() if name.startswith("GALLEY_")},
+            "PYTHONUNBUFFERED": "1",
+            "GALLEY_NATS_URL": self._nats,
+            "GALLEY_NATS_USER": service,
+            "GALLEY_NATS_PASSWORD": self._passwords[service],
+            "GALLEY_HEALTH_PORT": str(health_port),
+            "GALLEY_SIMULATED": ",".join(self.simulated),
+        }
+        if service in READS_ROWS:
+            told["GALLEY_POSTGRES_DSN"] = self._dsn
+        for provider in NEEDS.get(service, ()):
+            told |= self._access(provider)
+        return told | dict(self._extra)
+
+    @property
+    def simulated(self) -> tuple[str, ...]:
+        return tuple(provider for provider in PROVIDERS if provider not in self._keys)
+
+    def _access(self, provider: Provider) -> dict[str, str]:
+        name = f"GALLEY_{provider.upper()}"
+        if provider in self._keys:
+            return {f"{name}_API_KEY": self._keys[provider]}
+        return {
+            f"{name}_API_KEY": "simulated",
+            f"{name}_BASE_URL": f"{self._simulator}{PATHS[provider]}",
+        }
