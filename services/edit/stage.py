@@ -23,8 +23,7 @@ from shared.content.measure import measure
 from shared.content.prompt import compose
 from shared.content.usable import document, measured, unusable
 from shared.domain.values import Stage
-from shared.providers.port import Request
-from shared.runtime.desk import Work
+from shared.runtime.desk import Work, question
 
 if TYPE_CHECKING:
     from shared.content.prompt import Prompt
@@ -41,15 +40,7 @@ _TOLD_APART = frozenset({"length", "readability", "no em dashes", "only known li
 async def edit(desk: Desk) -> Work:
     """Have the draft edited against its checklist, then check the result by our own measure."""
     prompt = _prompt(desk)
-    request = Request(
-        provider=desk.settings.provider,
-        model=desk.settings.model,
-        system=prompt.system,
-        prompt=prompt.text,
-        max_tokens=desk.settings.max_tokens,
-        effort=desk.settings.effort,
-        stream=True,
-    )
+    request = question(desk, prompt.system, prompt.text, stream=True)
     answer = await desk.ask("edit", request, asking=f"Asking {request.model} for the edit")
     return _work(desk, answer.text)
 

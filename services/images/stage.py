@@ -27,8 +27,7 @@ from shared.content.structured import strict_schema
 from shared.content.usable import unusable
 from shared.domain.values import Stage
 from shared.errors import Permanent
-from shared.providers.port import Request
-from shared.runtime.desk import Work
+from shared.runtime.desk import Work, question
 
 if TYPE_CHECKING:
     from shared.providers.port import Answer
@@ -87,15 +86,7 @@ async def _ask(desk: Desk, key: str, fault: str) -> Answer:
         extra=_style_lines(desk),
         closing=_AGAIN.format(fault=fault) if fault else "Write the image manifest.",
     )
-    request = Request(
-        provider=desk.settings.provider,
-        model=desk.settings.model,
-        system=prompt.system,
-        prompt=prompt.text,
-        max_tokens=desk.settings.max_tokens,
-        effort=desk.settings.effort,
-        schema=strict_schema(Manifest),
-    )
+    request = question(desk, prompt.system, prompt.text, schema=strict_schema(Manifest))
     return await desk.ask(key, request, asking=f"Asking {request.model} for the image manifest")
 
 

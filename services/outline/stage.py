@@ -9,8 +9,7 @@ from shared.content.citations import listed, resolve
 from shared.content.prompt import compose
 from shared.content.usable import document, measured
 from shared.domain.values import Stage
-from shared.providers.port import Request
-from shared.runtime.desk import Work
+from shared.runtime.desk import Work, question
 
 if TYPE_CHECKING:
     from shared.content.prompt import Prompt
@@ -23,15 +22,7 @@ _FEWEST_SECTIONS = 2
 async def outline(desk: Desk) -> Work:
     """Ask for the outline and check that it is one."""
     prompt = _prompt(desk)
-    request = Request(
-        provider=desk.settings.provider,
-        model=desk.settings.model,
-        system=prompt.system,
-        prompt=prompt.text,
-        max_tokens=desk.settings.max_tokens,
-        effort=desk.settings.effort,
-        stream=True,
-    )
+    request = question(desk, prompt.system, prompt.text, stream=True)
     answer = await desk.ask("outline", request, asking=f"Asking {request.model} for the outline")
     return _work(desk, answer.text)
 

@@ -28,8 +28,7 @@ from shared.content.text import one_line, tidy
 from shared.content.usable import unusable
 from shared.domain.values import Stage
 from shared.errors import Permanent
-from shared.providers.port import Request
-from shared.runtime.desk import Work
+from shared.runtime.desk import Work, question
 
 if TYPE_CHECKING:
     from shared.content.frontmatter import Field
@@ -93,15 +92,7 @@ async def _ask(
         extra=(("Slug", desk.config.slug), ("Sections", " | ".join(sections(article)))),
         closing=_AGAIN.format(fault=fault) if fault else "Write the front matter.",
     )
-    request = Request(
-        provider=desk.settings.provider,
-        model=desk.settings.model,
-        system=prompt.system,
-        prompt=prompt.text,
-        max_tokens=desk.settings.max_tokens,
-        effort=desk.settings.effort,
-        schema=strict_schema(FrontMatter),
-    )
+    request = question(desk, prompt.system, prompt.text, schema=strict_schema(FrontMatter))
     return await desk.ask(key, request, asking=f"Asking {request.model} for the front matter")
 
 

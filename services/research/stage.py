@@ -12,10 +12,10 @@ from shared.content.refusal import refuses
 from shared.content.unwrap import unwrap
 from shared.content.usable import LONGEST, size_of, unusable
 from shared.domain.values import Stage
-from shared.providers.port import Answer, Request
-from shared.runtime.desk import Work
+from shared.runtime.desk import Work, question
 
 if TYPE_CHECKING:
+    from shared.providers.port import Answer
     from shared.runtime.desk import Desk
 
 _FEWEST_WORDS = 150
@@ -60,15 +60,7 @@ def _prompt(desk: Desk, fault: str) -> Prompt:
 
 
 async def _ask(desk: Desk, key: str, prompt: Prompt) -> Answer:
-    request = Request(
-        provider=desk.settings.provider,
-        model=desk.settings.model,
-        system=prompt.system,
-        prompt=prompt.text,
-        max_tokens=desk.settings.max_tokens,
-        effort=desk.settings.effort,
-        search=True,
-    )
+    request = question(desk, prompt.system, prompt.text, search=True)
     return await desk.ask(key, request, asking=f"Asking {request.model} for the research")
 
 

@@ -10,8 +10,7 @@ from shared.content.endings import is_cut_off
 from shared.content.prompt import compose
 from shared.content.usable import document, measured, unusable
 from shared.domain.values import Stage
-from shared.providers.port import Request
-from shared.runtime.desk import Work
+from shared.runtime.desk import Work, question
 
 if TYPE_CHECKING:
     from shared.content.measure import Measure
@@ -27,15 +26,7 @@ _FEWEST_SECTIONS = 2
 async def write(desk: Desk) -> Work:
     """Ask for the draft, take what is draft of the answer, and check it."""
     prompt = _prompt(desk)
-    request = Request(
-        provider=desk.settings.provider,
-        model=desk.settings.model,
-        system=prompt.system,
-        prompt=prompt.text,
-        max_tokens=desk.settings.max_tokens,
-        effort=desk.settings.effort,
-        stream=True,
-    )
+    request = question(desk, prompt.system, prompt.text, stream=True)
     answer = await desk.ask("draft", request, asking=f"Asking {request.model} for the draft")
     return _work(desk, answer.text)
 

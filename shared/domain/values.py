@@ -152,8 +152,3 @@ class Deadline(Value):
 
     at: datetime
     outcome: Literal["approve", "cancel"]
-
-
-def clean(text: str) -> str:
-    """The text without what no store of ours holds: NUL and lone surrogates."""
-    return text.replace("\0", "").encode("utf-8", "ignore").decode("utf-8")

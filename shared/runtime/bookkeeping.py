@@ -22,7 +22,8 @@ from shared.domain.events import (
     CallSettledLate,
     Progressed,
 )
-from shared.domain.values import Blob, clean
+from shared.domain.text import clean
+from shared.domain.values import Blob
 from shared.errors import Conflict, LogUnavailable, Misconfigured, Permanent, Transient
 from shared.eventlog import MAX_FACT_BYTES, Append
 from shared.runtime.outcomes import NotActive, Overtaken

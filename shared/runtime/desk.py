@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from shared.providers.port import Request
 
 if TYPE_CHECKING:
     from datetime import date
 
     from shared.domain.values import Blob, Level, ModelSettings, PostConfig, Source, Stage
-    from shared.providers.port import Answer, Request
+    from shared.providers.port import Answer
 
 type Told = dict[str, str | int | float | bool | None]
 type LineKind = Literal["log", "image_generated", "image_failed"]
@@ -96,6 +98,29 @@ class Desk(Protocol):
     async def keep(self, data: bytes, media_type: str) -> Blob:
         """Store bytes in the media store under their digest; the same bytes are stored once."""
         ...
+
+
+def question(
+    desk: Desk,
+    system: str,
+    prompt: str,
+    *,
+    schema: dict[str, Any] | None = None,
+    stream: bool = False,
+    search: bool = False,
+) -> Request:
+    """A request to the model that is pinned for this run, with its settings."""
+    return Request(
+        provider=desk.settings.provider,
+        model=desk.settings.model,
+        system=system,
+        prompt=prompt,
+        max_tokens=desk.settings.max_tokens,
+        effort=desk.settings.effort,
+        schema=schema,
+        stream=stream,
+        search=search,
+    )
 
 
 type StageFunction = Callable[[Desk], Awaitable[Work]]

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from shared.domain.attempts import MAX_DEATHS
 from shared.domain.commands import CompleteStage, DeferStage, FailStage
 from shared.domain.events import CallSettled, Progressed
-from shared.domain.values import Metrics, clean
+from shared.domain.text import clean
+from shared.domain.values import Metrics
 from shared.errors import Misconfigured, TooLarge
 
 if TYPE_CHECKING:

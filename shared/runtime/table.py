@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from shared.domain.events import PostConfigured, PostCreated, Progressed
 from shared.domain.outputs import outputs, sources
-from shared.domain.values import clean
+from shared.domain.text import clean
 from shared.errors import Misconfigured
 from shared.runtime.bookkeeping import keep
 

@@ -11,7 +11,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from shared.domain import commands as c
 from shared.domain import events as e
-from shared.domain.decide import digest, words
+from shared.domain.text import digest, words
 from shared.domain.values import CommandRef, Deadline, GateMode, Stage
 from shared.testing import CONFIG, LATER, METRICS, NOW, POST
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from shared.domain import commands as c
-from shared.domain.decide import digest
+from shared.domain.text import digest
 from shared.domain.values import Deadline, GateMode, Stage
 from shared.errors import GateForbidsEdit, NothingToReview, StaleDecision
 from shared.testing import LATER, NOW, POST, Given, after

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from hypothesis import given
 
-from shared.domain.decide import digest, words
+from shared.domain.text import digest, words
 from shared.domain.outputs import outputs, sources
 from shared.domain.post import fold
 from shared.domain.values import Source, Stage

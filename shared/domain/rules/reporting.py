@@ -1,0 +1,126 @@
+"""What follows when a stage reports: completed, failed, deferred or out of budget."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import assert_never
+
+from shared.domain.commands import CompleteStage, DeferStage, ExceedBudget, FailStage, StageCommand
+from shared.domain.events import (
+    AnyFlow,
+    BudgetExceeded,
+    ReviewRequested,
+    StageCompleted,
+    StageDeferred,
+    StageFailed,
+)
+from shared.domain.post import Active, Post, following
+from shared.domain.rules.steps import NEARLY_FULL, advance
+from shared.domain.text import digest, words
+from shared.domain.values import Deadline, GateMode
+from shared.errors import HistoryFull
+
+LONGEST_GATE_S = 10 * 365 * 24 * 3600
+
+
+def report(post: Post, command: StageCommand, now: datetime) -> list[AnyFlow]:
+    """A report about a run that is not the open one changes nothing."""
+    if post.active != Active(command.run, command.stage):
+        return []
+    match command:
+        case CompleteStage():
+            return _complete(post, command, now)
+        case FailStage():
+            return [_fail(command, now)]
+        case DeferStage() | ExceedBudget() if post.n >= NEARLY_FULL:
+            return [_fail(_full(post, command), now)]
+        case DeferStage():
+            return [_defer(command, now)]
+        case ExceedBudget():
+            return [_exceed(command, now)]
+        case _:
+            assert_never(command)
+
+
+def _complete(post: Post, command: CompleteStage, now: datetime) -> list[AnyFlow]:
+    stage = command.stage
+    completed = StageCompleted(
+        post_id=command.post_id,
+        at=now,
+        stage=stage,
+        run=command.run,
+        output=command.output,
+        digest=digest(command.output),
+        words=words(command.output),
+        metrics=command.metrics,
+        sources=command.sources,
+        warnings=command.warnings,
+    )
+    if post.gate(stage) is not GateMode.AUTO:
+        return [completed, _review(post, command, now)]
+    return [completed, *advance(replace(post, next=following(post, stage)), now)]
+
+
+def _review(post: Post, command: CompleteStage, now: datetime) -> ReviewRequested:
+    deadline = None
+    if post.gate_deadline_s is not None:
+        due = now + timedelta(seconds=min(post.gate_deadline_s, LONGEST_GATE_S))
+        deadline = Deadline(at=due, outcome=post.gate_outcome)
+    return ReviewRequested(
+        post_id=command.post_id,
+        at=now,
+        stage=command.stage,
+        run=command.run,
+        mode=post.gate(command.stage),
+        deadline=deadline,
+    )
+
+
+def _fail(command: FailStage, now: datetime) -> StageFailed:
+    return StageFailed(
+        post_id=command.post_id,
+        at=now,
+        stage=command.stage,
+        run=command.run,
+        code=command.code,
+        message=command.message,
+        traceback=command.traceback,
+        raw=command.raw,
+        attempts=command.attempts,
+        max_attempts=command.max_attempts,
+        call=command.call,
+    )
+
+
+def _full(post: Post, command: DeferStage | ExceedBudget) -> FailStage:
+    return FailStage(
+        post_id=command.post_id,
+        stage=command.stage,
+        run=command.run,
+        code="history_full",
+        message=str(HistoryFull(post.n)),
+    )
+
+
+def _defer(command: DeferStage, now: datetime) -> StageDeferred:
+    return StageDeferred(
+        post_id=command.post_id,
+        at=now,
+        stage=command.stage,
+        run=command.run,
+        until=command.until,
+        reason=command.reason,
+    )
+
+
+def _exceed(command: ExceedBudget, now: datetime) -> BudgetExceeded:
+    return BudgetExceeded(
+        post_id=command.post_id,
+        at=now,
+        stage=command.stage,
+        run=command.run,
+        scope=command.scope,
+        needed_usd=command.needed_usd,
+        left_usd=command.left_usd,
+    )
