@@ -90,7 +90,7 @@ def _used(usage: Usage | None) -> dict[str, Any]:
 def ledger(calls: Sequence[CallRead]) -> LedgerRead:
     """What is settled, and what nobody can know."""
     return LedgerRead(
-        settled_usd=round(fsum(call.cost_usd for call in calls), 6),
+        settled_usd=round(fsum(call.cost_usd for call in calls), 9),
         unconfirmed=[_unconfirmed(call) for call in calls if call.outcome in _UNKNOWN],
     )
 

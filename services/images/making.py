@@ -36,16 +36,15 @@ class Made:
 async def make_all(desk: Desk, plan: Plan) -> tuple[Made, ...]:
     """Every picture of the plan, three at a time, in the plan's order."""
     turn = asyncio.Semaphore(_AT_ONCE)
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(_in_turn(turn, desk, plan, number))
-                for number in range(1, len(plan.images) + 1)
-            ]
-    except BaseExceptionGroup as ended:
-        # Whoever runs the stage knows its own exceptions only as they are, not in a group.
-        raise ended.exceptions[0] from None
-    return tuple(task.result() for task in tasks)
+    ended = await asyncio.gather(
+        *(_in_turn(turn, desk, plan, number) for number in range(1, len(plan.images) + 1)),
+        return_exceptions=True,
+    )
+    # Only when all have ended: what is in flight for another picture may be paid already.
+    for each in ended:
+        if isinstance(each, BaseException):
+            raise each
+    return tuple(each for each in ended if not isinstance(each, BaseException))
 
 
 async def _in_turn(turn: asyncio.Semaphore, desk: Desk, plan: Plan, number: int) -> Made:

@@ -1,49 +1,70 @@
 """The commands of `galley`, and how every error reaches the person: one sentence, never a
-traceback."""
+traceback.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage or a wrong setting, 130 interrupted.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sys
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
+from shared import logs as logging_setup
 from shared.cli import doctor, plant, posts
+from shared.cli.plant import INTERRUPTED
+from shared.cli.terminal import err, out, say
 from shared.errors import GalleyError, Misconfigured
-from shared.local.environment import SERVICES
+from shared.local.environment import PROVIDERS, SERVICES
 from shared.local.layout import DEFAULT, Address, Layout
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
+DONE, FAILED, USAGE = 0, 1, 2
+
 app = typer.Typer(
     name="galley",
-    help="Turns a topic into a publishable, illustrated article.",
+    help="Turns a topic into a publishable, illustrated article.\n\nBegin with `galley demo`.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    add_completion=False,
 )
-console = Console()
-errors = Console(stderr=True)
 
-INTERRUPTED = 130
-
-Data = Annotated[Path, typer.Option("--data", help="The plant's data directory.")]
+Data = Annotated[
+    Path, typer.Option("--data", metavar="DIR", help="Where the plant keeps everything.")
+]
+Port = Annotated[
+    int,
+    typer.Option("--port", min=0, max=65_535, help="The gateway's port; 0 takes a free one."),
+]
 Url = Annotated[
-    str, typer.Option("--url", envvar="GALLEY_URL", help="The gateway; else the plant on --data.")
+    str,
+    typer.Option(
+        "--url",
+        metavar="URL",
+        envvar="GALLEY_URL",
+        help="The gateway to ask. [default: the plant on --data]",
+    ),
 ]
 PostId = Annotated[str, typer.Argument(metavar="POST", help="The post's id.")]
-Gates = Annotated[
-    list[str] | None,
-    typer.Option("--gate", metavar="STAGE=MODE", help="auto, review or approve_only; repeatable."),
+Live = Annotated[
+    bool, typer.Option("--live", help="Ask the real providers. Their keys pay for every call.")
 ]
-Live = Annotated[bool, typer.Option("--live", help="Ask the real providers, with your keys.")]
 Simulate = Annotated[
     list[str] | None,
-    typer.Option("--simulate", metavar="PROVIDER", help="With --live: simulate this one."),
+    typer.Option(
+        "--simulate",
+        metavar="PROVIDER",
+        help=f"With --live, still simulate this one ({', '.join(PROVIDERS)}); repeatable.",
+    ),
 ]
 Instant = Annotated[
     bool, typer.Option("--instant", help="The simulator answers at once, not at a life-like pace.")
@@ -51,122 +72,156 @@ Instant = Annotated[
 
 
 @app.command()
+def demo(
+    topic: Annotated[
+        str, typer.Option(metavar="TOPIC", help="What the article is about.")
+    ] = "How to Train a Puppy",
+    data: Data = Path(DEFAULT),
+    port: Port = 0,
+    leave: Annotated[
+        bool, typer.Option("--exit", help="Stop when the article is done, instead of staying up.")
+    ] = False,
+    live: Live = False,
+    simulate: Simulate = None,
+    instant: Instant = False,
+) -> int:
+    """Start everything, watch one topic become an article, and write the ZIP."""
+    planned = plant.plan(data, port=port, live=live, simulate=simulate or (), instant=instant)
+    return _run(plant.demo(out(), planned, posts.topic_of(topic), leave=leave))
+
+
+@app.command()
 def up(
     data: Data = Path(DEFAULT),
-    port: Annotated[int, typer.Option(help="The gateway's port; 0 takes a free one.")] = 0,
+    port: Port = 0,
     live: Live = False,
     simulate: Simulate = None,
     instant: Instant = False,
     reload: Annotated[
-        bool, typer.Option("--reload", help="Restart the services concerned when code changes.")
+        bool, typer.Option("--reload", help="Restart what a change of the code concerns.")
     ] = False,
-) -> None:
+) -> int:
     """Start nats-server, Postgres and all eight services on this machine, and stay up."""
-    plan = plant.plan(data, port=port, live=live, simulate=simulate or (), instant=instant)
-    _run(plant.up(console, plan, reload=reload))
-
-
-@app.command()
-def demo(
-    topic: Annotated[str, typer.Option(help="What the article is about.")] = "How to Train a Puppy",
-    data: Data = Path(DEFAULT),
-    port: Annotated[int, typer.Option(help="The gateway's port; 0 takes a free one.")] = 0,
-    leave: Annotated[bool, typer.Option("--exit", help="Stop when the article is done.")] = False,
-    live: Live = False,
-    simulate: Simulate = None,
-) -> None:
-    """Start everything, hand in a topic, watch it become an article, and write the ZIP."""
-    plan = plant.plan(data, port=port, live=live, simulate=simulate or (), instant=False)
-    _run(plant.demo(console, plan, topic, leave=leave))
+    planned = plant.plan(data, port=port, live=live, simulate=simulate or (), instant=instant)
+    return _run(plant.up(out(), planned, reload=reload))
 
 
 @app.command()
 def post(
-    topic: Annotated[str, typer.Argument(help="What the article is about.")],
-    gate: Gates = None,
+    topic: Annotated[str, typer.Argument(metavar="TOPIC", help="What the article is about.")],
+    gate: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--gate",
+            metavar="STAGE=MODE",
+            help="Wait for a person after this stage: review or approve_only; repeatable.",
+        ),
+    ] = None,
     words: Annotated[int | None, typer.Option(help="How long the article should be.")] = None,
-    follow: Annotated[bool, typer.Option("--follow", help="Watch it until it rests.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Watch it until it is done, failed or waits for you.")
+    ] = False,
     url: Url = "",
     data: Data = Path(DEFAULT),
-) -> None:
+) -> int:
     """Hand in a topic."""
-    gates = posts.gates(gate or ())
-    _run(posts.create(console, _gateway(url, data), topic, gates, words=words, follow=follow))
+    gates, line = posts.gates(gate or ()), posts.topic_of(topic)
+    address = _gateway(url, data)
+    return _run(posts.create(out(), address, line, gates, words=words, follow=follow))
 
 
 @app.command()
-def show(post_id: PostId, url: Url = "", data: Data = Path(DEFAULT)) -> None:
-    """Where a post stands, what it has cost, and what it waits for."""
-    _run(posts.show(console, _gateway(url, data), post_id))
+def show(post_id: PostId, url: Url = "", data: Data = Path(DEFAULT)) -> int:
+    """Where a post stands, what it has cost, and what to do next."""
+    return _run(posts.show(out(), _gateway(url, data), post_id))
 
 
 @app.command()
 def logs(
     post_id: PostId,
     level: Annotated[
-        list[str] | None, typer.Option(help="info, warning, error; repeatable.")
+        list[str] | None, typer.Option(help="info, warning or error; repeatable.")
     ] = None,
     stage: Annotated[str | None, typer.Option(help="Only this stage.")] = None,
     url: Url = "",
     data: Data = Path(DEFAULT),
-) -> None:
-    """The execution log of a post, oldest first."""
-    _run(posts.logs(console, _gateway(url, data), post_id, level or (), stage))
+) -> int:
+    """What happened to a post, line by line, oldest first."""
+    return _run(posts.logs(out(), _gateway(url, data), post_id, level or (), stage))
 
 
 @app.command()
 def export(
     post_id: PostId,
-    to: Annotated[Path | None, typer.Option("--to", help="The ZIP's name.")] = None,
+    to: Annotated[
+        Path | None, typer.Option("--to", metavar="PATH", help="A file, or a folder to put it in.")
+    ] = None,
     url: Url = "",
     data: Data = Path(DEFAULT),
-) -> None:
-    """Write the article, as Markdown and HTML, and its images into a ZIP."""
-    _run(posts.export(console, _gateway(url, data), post_id, to))
-
-
-@app.command()
-def run(service: Annotated[str, typer.Argument(help="One of the eight services.")]) -> None:
-    """Run one service in this process, set up by GALLEY_ variables (as a container does)."""
-    if service not in SERVICES:
-        _fail(Misconfigured(f"there is no service {service!r}; there are {', '.join(SERVICES)}"))
-    os.execv(sys.executable, [sys.executable, "-m", f"services.{service}"])  # noqa: S606
-
-
-@app.command()
-def topology() -> None:
-    """Create or update the stream, the consumers and the media store (GALLEY_NATS_ variables)."""
-    _run(plant.topology(console))
+) -> int:
+    """Write the article (Markdown and HTML) and its images into a ZIP."""
+    return _run(posts.export(out(), _gateway(url, data), post_id, to))
 
 
 @app.command(name="doctor")
-def diagnose(url: Url = "", data: Data = Path(DEFAULT)) -> None:
-    """What is wrong, and what to do about it."""
-    if not asyncio.run(doctor.examine(console, Layout(data), url)):
-        raise typer.Exit(1)
+def diagnose(url: Url = "", data: Data = Path(DEFAULT)) -> int:
+    """What is wrong on this machine, and what to do about it."""
+    return _run(doctor.examine(out(), Layout(data), url))
+
+
+@app.command()
+def run(
+    service: Annotated[str, typer.Argument(metavar="SERVICE", help=", ".join(SERVICES))],
+) -> int:
+    """Become one service, set up by GALLEY_ variables, as a container does."""
+    if service not in SERVICES:
+        raise Misconfigured(f"there is no service {service!r}; there are {', '.join(SERVICES)}")
+    command = [sys.executable, "-P", "-m", f"services.{service}"]
+    os.execv(command[0], command)  # noqa: S606  (no shell: that is the point)
+
+
+@app.command()
+def topology() -> int:
+    """Create or update what the log needs on the NATS server that GALLEY_NATS_ variables name."""
+    return _run(plant.topology(out()))
 
 
 def main() -> None:
     """The entry point of the `galley` script."""
-    app()
+    logging_setup.configure("galley", "console", level=logging.WARNING)
+    sys.exit(_outcome())
+
+
+def _outcome() -> int:
+    complain = partial(say, err(), style="bold red")
+    try:
+        return app(standalone_mode=False) or DONE
+    except typer.TyperException as error:
+        return _misused(error)
+    except Misconfigured as error:
+        complain(f"galley: {error}")
+        return USAGE
+    except GalleyError as error:
+        complain(f"galley: {error}")
+        return FAILED
+    except (asyncio.CancelledError, KeyboardInterrupt, typer.Abort):
+        complain("galley: interrupted")
+        return INTERRUPTED
+
+
+def _misused(error: typer.TyperException) -> int:
+    """Wrong usage as one sentence; no arguments at all are answered with the help."""
+    if len(sys.argv) == 1:
+        sys.stdout.write(error.format_message() + "\n")
+    else:
+        sentence = error.format_message().rstrip(".").replace("\n", " ")
+        say(err(), f"galley: {sentence}; see galley --help", "bold red")
+    return error.exit_code
 
 
 def _gateway(url: str, data: Path) -> str:
-    try:
-        return url or Address.read(Layout(data)).gateway
-    except Misconfigured as error:
-        _fail(error)
+    return url.rstrip("/") or Address.read(Layout(data)).gateway
 
 
-def _run(command: Coroutine[object, object, None]) -> None:
-    try:
-        asyncio.run(command)
-    except GalleyError as error:
-        _fail(error)
-    except KeyboardInterrupt:
-        raise typer.Exit(INTERRUPTED) from None
-
-
-def _fail(error: GalleyError) -> NoReturn:
-    errors.print(f"galley: {error}", style="bold red", markup=False, highlight=False)
-    raise typer.Exit(1)
+def _run(command: Coroutine[object, object, int | None]) -> int:
+    return asyncio.run(command) or DONE

@@ -3,33 +3,37 @@
 from __future__ import annotations
 
 import asyncio
-import signal
+import shlex
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from watchfiles import awatch
-
 from shared.cli.follow import follow_post
-from shared.cli.posts import write_zip
+from shared.cli.narrator import Narrator
+from shared.cli.posts import COMPLETE, write_zip
+from shared.cli.reloading import reloading
+from shared.cli.signals import signals
+from shared.cli.summary import summarize
+from shared.cli.terminal import say
 from shared.client import Gateway
 from shared.errors import Misconfigured
 from shared.jetstream import connect, ensure
-from shared.local.concerned import concerned, watched
 from shared.local.environment import PROVIDERS
+from shared.local.layout import DEFAULT
 from shared.local.plant import Plan, Plant, running_plant
 from shared.settings import Nats, load
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
+    from pathlib import Path
 
     from rich.console import Console
 
+    from shared.cli.signals import Signals
     from shared.domain.values import Provider
-    from shared.local.supervisor import Notice
 
 LIFELIKE = ("--first-token", "0.6", "--per-chunk", "0.01")
-"""A pace one can watch: some fifteen seconds for a whole article."""
+"""A pace one can watch: some twenty seconds for a whole article."""
+INTERRUPTED = 130
 
 
 def plan(data: Path, *, port: int, live: bool, simulate: Iterable[str], instant: bool) -> Plan:
@@ -52,107 +56,89 @@ def _simulated(*, live: bool, asked: frozenset[str]) -> frozenset[Provider]:
     return frozenset(provider for provider in PROVIDERS if provider in asked)
 
 
-async def up(console: Console, plan: Plan, *, reload: bool) -> None:
+async def up(console: Console, plan: Plan, *, reload: bool) -> int:
     """Stay up until told to stop; with `reload`, follow the code as it changes."""
-    async with _shown(console, plan) as (plant, stopping):
-        console.print("Press Ctrl-C to stop.")
-        if not reload:
-            await stopping.wait()
-            return
-        console.print("Watching the code: the services concerned restart when it changes.")
-        await _reloading(console, plant, stopping)
+    async with _shown(console, plan) as (plant, told):
+        say(console, f'Hand in a topic with: galley post "TOPIC" --follow{_where(plan)}')
+        say(console, "Ctrl-C stops it.")
+        if reload:
+            say(console, "Watching the code: what a change concerns is restarted.")
+            await reloading(console, plant, told.stopping)
+        else:
+            await told.stopping.wait()
+    return INTERRUPTED if told.twice else 0
 
 
-async def demo(console: Console, plan: Plan, topic: str, *, leave: bool) -> None:
+def _where(plan: Plan) -> str:
+    """What another command needs to find this plant."""
+    return "" if str(plan.data) == DEFAULT else f" --data {shlex.quote(str(plan.data))}"
+
+
+async def demo(console: Console, plan: Plan, topic: str, *, leave: bool) -> int:
     """One topic, from nothing to a ZIP; the plant stays up afterwards unless told to leave."""
-    async with _shown(console, plan) as (plant, stopping):
+    async with _shown(console, plan) as (plant, told):
         working = asyncio.create_task(_article(console, plant, topic))
-        stopped = asyncio.create_task(stopping.wait())
+        stopped = asyncio.create_task(told.stopping.wait())
         await asyncio.wait((working, stopped), return_when=asyncio.FIRST_COMPLETED)
         if not working.done():
             working.cancel()
             with suppress(asyncio.CancelledError):
                 await working
-            return
-        working.result()
+            return INTERRUPTED
+        code = working.result()
         if not leave:
-            console.print(f"The desk stays open at {plant.address.gateway}/ (Ctrl-C stops it).")
+            say(console, f"Galley stays up at {plant.address.gateway}/ (Ctrl-C stops it).")
             await stopped
+    return INTERRUPTED if told.twice else code
 
 
-async def _article(console: Console, plant: Plant, topic: str) -> None:
-    async with Gateway(plant.address.gateway) as gateway:
+async def _article(console: Console, plant: Plant, topic: str) -> int:
+    """From a topic to a ZIP: 0 when there is one, 1 when the article was not finished."""
+    url = plant.address.gateway
+    async with Gateway(url) as gateway:
         made = await gateway.create(topic)
-        console.print(f"Post {made['id']}: {made['slug']}")
-        ended = await follow_post(console, gateway, made["id"])
-        if ended != "pipeline_complete":
-            post = await gateway.post(made["id"])
-            raise Misconfigured(f"the article was not finished: {post['current_stage']}")
+        say(console, f"Post {made['id']}, as {made['slug']}")
+        post = await follow_post(console, gateway, made["id"])
+        summarize(console, post, url)
+        if post["current_stage"] != COMPLETE:
+            return 1
         path = await write_zip(gateway, made["id"])
-    console.print(f"The article, as Markdown and HTML, and its images: {path.resolve()}")
+    _banner(console, plant.plan)
+    say(console, f"The article, as Markdown and HTML, and its images: {path.resolve()}", "green")
+    return 0
 
 
 @asynccontextmanager
-async def _shown(console: Console, plan: Plan) -> AsyncIterator[tuple[Plant, asyncio.Event]]:
-    """A plant whose every step is told. The first signal drains it, the second kills it."""
-    stopping = asyncio.Event()
-    kill: list[Plant] = []
+async def _shown(console: Console, plan: Plan) -> AsyncIterator[tuple[Plant, Signals]]:
+    """A plant whose every step is told, and drained in front of everybody."""
+    narrator = Narrator(console)
+    with signals() as told:
+        try:
+            async with running_plant(
+                plan, narrator, lambda step: say(console, f"  {step}")
+            ) as plant:
+                told.up(plant.kill)
+                say(console, f"Galley is up at {plant.address.gateway}/", "bold green")
+                _banner(console, plan)
+                yield plant, told
+                told.stopping.set()
+                narrator.drain()
+        finally:
+            narrator.done()
+    say(console, "Stopped at once; the log is whole." if told.twice else "Stopped.")
 
-    def told_to_stop() -> None:
-        if stopping.is_set() and kill:
-            console.print("Stopping now.")
-            kill[0].kill()
-        stopping.set()
 
-    loop = asyncio.get_running_loop()
-    for each in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(each, told_to_stop)
-    notify = _Narrator(console, stopping)
+def _banner(console: Console, plan: Plan) -> None:
+    """Who answers: nobody shall take what a simulator wrote for the work of a model."""
     if plan.simulated:
         names = ", ".join(sorted(plan.simulated))
-        console.print(
-            f"SIMULATED: {names} are answered by the simulator. Nothing is paid.",
-            style="bold yellow",
+        say(
+            console,
+            f"SIMULATED: {names}. Nothing of it is real, and nothing is paid.",
+            "bold yellow",
         )
-    async with running_plant(plan, notify, lambda step: console.print(f"  {step}")) as plant:
-        kill.append(plant)
-        console.print(f"Galley is up at {plant.address.gateway}/", style="bold green")
-        yield plant, stopping
-        stopping.set()
-        console.print("Draining: running stages finish or are handed back.")
-
-
-class _Narrator:
-    """Says what happens to the services: crashes always, endings only while draining."""
-
-    def __init__(self, console: Console, stopping: asyncio.Event) -> None:
-        self._console = console
-        self._stopping = stopping
-
-    def __call__(self, notice: Notice) -> None:
-        match notice.kind:
-            case "crashed":
-                self._console.print(
-                    f"{notice.name} ended by itself (code {notice.code}: {notice.told[:200]}); "
-                    f"started again in {notice.again_in:.1f} s",
-                    style="red",
-                    markup=False,
-                )
-            case "stopping":
-                self._console.print(f"  waiting for {', '.join(notice.waiting_for)}")
-            case "killed" if self._stopping.is_set():
-                self._console.print(f"  {notice.name} did not end in time and was killed")
-            case _:
-                return
-
-
-async def _reloading(console: Console, plant: Plant, stopping: asyncio.Event) -> None:
-    async for changes in awatch(*watched(), stop_event=stopping, step=100, debounce=400):
-        paths = [Path(path) for _, path in changes]
-        services = sorted(concerned(paths, plant.plan.services))
-        if services:
-            console.print(f"{paths[0].name} changed: restarting {', '.join(services)}")
-            await asyncio.gather(*(plant.restart(service) for service in services))
+    if real := [provider for provider in PROVIDERS if provider not in plan.simulated]:
+        say(console, f"LIVE: {', '.join(real)}. Every call is paid with your key.", "bold red")
 
 
 async def topology(console: Console) -> None:
@@ -161,4 +147,4 @@ async def topology(console: Console) -> None:
     password = nats.password.get_secret_value()
     async with connect(nats.url, nats.user, password, "topology") as admin:
         await ensure(admin)
-    console.print("The stream, its consumers and the media store are as they should be.")
+    say(console, "The stream, its consumers and the media store are as they should be.")

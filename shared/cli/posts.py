@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.table import Table
 from rich.text import Text
 
 from shared.cli.follow import follow_post
+from shared.cli.summary import summarize
+from shared.cli.terminal import one_line, say
+from shared.cli.watched import log_line
 from shared.client import Gateway
-from shared.domain.values import ORDER, GateMode, Stage
+from shared.domain.values import ORDER, GateMode
 from shared.errors import Misconfigured
 
 if TYPE_CHECKING:
@@ -19,7 +21,19 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-COLOURS = {"info": "default", "warning": "yellow", "error": "red"}
+COMPLETE = "complete"
+
+
+def topic_of(words: str) -> str:
+    """A topic as one line, however it was quoted. Raises `Misconfigured` for none at all."""
+    topic = " ".join(words.split())
+    if not topic:
+        raise Misconfigured("the topic is empty: say what the article is about")
+    try:
+        topic.encode()
+    except UnicodeEncodeError:
+        raise Misconfigured("the topic is no valid text: write it in UTF-8") from None
+    return topic
 
 
 def gates(asked: Iterable[str]) -> dict[str, str]:
@@ -28,9 +42,10 @@ def gates(asked: Iterable[str]) -> dict[str, str]:
     for word in asked:
         stage, _, mode = word.partition("=")
         if stage not in ORDER or mode not in set(GateMode):
-            message = f"{word!r} is no gate: say STAGE=MODE with a stage of {', '.join(Stage)}"
+            message = f"{word!r} is no gate: say STAGE=MODE with a stage of {', '.join(ORDER)}"
             raise Misconfigured(f"{message} and a mode of {', '.join(GateMode)}")
-        found[stage] = mode
+        if found.setdefault(stage, mode) != mode:
+            raise Misconfigured(f"{stage} has two gates, {found[stage]} and {mode}: say one")
     return found
 
 
@@ -42,89 +57,65 @@ async def create(
     *,
     words: int | None,
     follow: bool,
-) -> None:
+) -> int:
+    """Hand in a topic; with `follow`, watch it until it rests: 1 when a stage failed."""
     async with Gateway(url) as gateway:
-        made = await gateway.create(topic, gates=gates, fields=_fields(words))
-        console.print(f"Post {made['id']} ({made['slug']}) is in the press.")
-        if follow:
-            await follow_post(console, gateway, made["id"])
-        else:
-            console.print(f"Watch it: galley show {made['id']}, or {url}/")
-
-
-def _fields(words: int | None) -> dict[str, object]:
-    return {} if words is None else {"word_count": words}
+        fields = {} if words is None else {"word_count": words}
+        made = await gateway.create(topic, gates=gates, fields=fields)
+        say(console, f"Post {made['id']} is in the press, as {made['slug']}.")
+        if not follow:
+            say(console, f"Look at it with: galley show {made['id']}, or at {url}/")
+            return 0
+        post = await follow_post(console, gateway, made["id"])
+    summarize(console, post, url)
+    if post["current_stage"] == COMPLETE:
+        say(console, f"Take it away with: galley export {post['id']}", "green")
+    return int(post["current_stage"] == "failed")
 
 
 async def show(console: Console, url: str, post_id: str) -> None:
+    """Print where a post stands."""
     async with Gateway(url) as gateway:
         post = await gateway.post(post_id)
-    console.print(Text(post["topic"], style="bold"), f"({post['current_stage']})", post["slug"])
-    console.print(stage_table(post))
-    for line in _open_ends(post):
-        console.print(line)
-
-
-def stage_table(post: Mapping[str, Any]) -> Table:
-    """One row per stage: where it stands and what it took."""
-    table = Table("Stage", "Status", "Gate", "Model", "Tokens in", "out", "Seconds", "US$")
-    for stage in ORDER:
-        took = post["stage_logs"].get(stage, {})
-        table.add_row(
-            stage,
-            post["stage_status"].get(stage, "pending") + _stale(post, stage),
-            post["stage_settings"].get(stage, "auto"),
-            str(took.get("model", "")),
-            f"{took['tokens_in']:,}" if took else "",
-            f"{took['tokens_out']:,}" if took else "",
-            f"{took['duration_s']:.1f}" if took else "",
-            f"{took['cost_usd']:.4f}" if took else "",
-        )
-    return table
-
-
-def _stale(post: Mapping[str, Any], stage: str) -> str:
-    return " (stale)" if stage in post.get("stale", ()) else ""
-
-
-def _open_ends(post: Mapping[str, Any]) -> Iterable[str]:
-    book = post["ledger"]
-    yield f"Paid ${book['settled_usd']:.4f}."
-    for each in book["unconfirmed"]:
-        yield f"Not confirmed: {each['call']} may have cost up to ${each['worst_case_usd']:.4f}."
-    if review := post.get("review"):
-        named = f"review {review['seq']}, {review['mode']}"
-        yield f"Waits for a person after {review['stage']} ({named})."
-    for stage, failure in (post.get("failures") or {}).items():
-        yield f"{stage} failed ({failure['code']}): {failure['message']}"
-        yield f"Once the cause is gone: POST /api/posts/{post['id']}/rerun/{stage}?cascade=true"
+    say(console, Text(one_line(post["topic"]), style="bold"))
+    say(console, f"{post['slug']} ({post['current_stage']})")
+    summarize(console, post, url)
 
 
 async def logs(
     console: Console, url: str, post_id: str, level: Sequence[str], stage: str | None
 ) -> None:
+    """Print the execution log."""
     async with Gateway(url) as gateway:
         for entry in await gateway.logs(post_id, level=level, stage=stage):
-            console.print(log_line(entry))
+            say(console, _timed(entry))
 
 
-def log_line(entry: Mapping[str, Any]) -> Text:
-    """One entry on one line; its text is shown as it is, never read as markup."""
-    when = str(entry.get("ts") or entry.get("timestamp") or "")[11:19]
-    line = Text(f"{when} {entry.get('stage') or 'post':<8} ", style="dim")
-    line.append(str(entry.get("message", "")), style=COLOURS.get(entry.get("level", "info"), ""))
-    return line
+def _timed(entry: Mapping[str, Any]) -> Text:
+    return Text(f"{one_line(entry['ts'])[11:19]} ", style="dim") + log_line(entry)
 
 
 async def export(console: Console, url: str, post_id: str, to: Path | None) -> None:
+    """Fetch the ZIP."""
     async with Gateway(url) as gateway:
         path = await write_zip(gateway, post_id, to)
-    console.print(f"Wrote {path} ({path.stat().st_size:,} bytes).")
+    say(console, f"Wrote {path} ({path.stat().st_size:,} bytes).")
 
 
 async def write_zip(gateway: Gateway, post_id: str, to: Path | None = None) -> Path:
-    """Fetch the ZIP and write it; unless named otherwise, below the present directory by slug."""
+    """Fetch the ZIP and write it, whole or not at all: to a file, into a folder, or here.
+
+    Unless a file is named, it is called after the post's slug. Raises `Misconfigured` when it
+    cannot be written there.
+    """
     data = await gateway.export(post_id)
-    path = to or Path(f"{(await gateway.post(post_id))['slug']}.zip")
-    path.write_bytes(data)
+    path = to or Path()
+    if path.is_dir():
+        path /= f"{(await gateway.post(post_id))['slug']}.zip"
+    half = path.with_name(f".{path.name}.part")
+    try:
+        half.write_bytes(data)
+        half.replace(path)
+    except OSError as error:
+        raise Misconfigured(f"{path} cannot be written: {error.strerror}") from error
     return path

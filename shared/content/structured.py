@@ -44,7 +44,7 @@ def _first_block(text: str) -> str:
 def _loaded(text: str) -> dict[str, Any]:
     try:
         loaded = json.loads(text)
-    except json.JSONDecodeError as error:
+    except ValueError as error:
         raise NotJson(f"the JSON is broken: {error}") from error
     except RecursionError as error:
         raise NotJson("the JSON is nested too deep") from error

@@ -25,7 +25,22 @@ NEEDS: Mapping[str, tuple[Provider, ...]] = {
     "ready": ("claude",),
 }
 READS_ROWS = ("projector", "gateway")
-INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR")
+INHERITED = (
+    "PATH",
+    "PYTHONPATH",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "TMPDIR",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "HTTPS_PROXY",
+    "https_proxy",
+    "NO_PROXY",
+    "no_proxy",
+)
+"""What says where things are on this machine, and the way to the internet from it."""
 PATHS: Mapping[Provider, str] = {
     "claude": "/anthropic",
     "gemini": "/gemini",
@@ -45,12 +60,21 @@ def chosen_keys(simulated: frozenset[Provider], environ: Mapping[str, str]) -> d
         if provider in simulated:
             continue
         own, usual = f"GALLEY_{provider.upper()}_API_KEY", USUAL_NAMES[provider]
-        key = environ.get(own) or environ.get(usual)
+        key = (environ.get(own) or environ.get(usual) or "").strip()
         if not key:
             message = f"{usual} is not set: set it, or simulate it with --simulate {provider}"
             raise Misconfigured(message)
         keys[provider] = key
     return keys
+
+
+def inherited(environ: Mapping[str, str]) -> dict[str, str]:
+    """What every child process may know of this machine."""
+    return {name: environ[name] for name in INHERITED if name in environ}
+
+
+def _is_setting(name: str) -> bool:
+    return name.startswith("GALLEY_") and not name.endswith("_API_KEY")
 
 
 class Environment:
@@ -74,10 +98,11 @@ class Environment:
         self._extra = extra
 
     def of(self, service: str, health_port: int) -> dict[str, str]:
-        """Everything `service` is told. Settings of ours in the plant's own environment go on."""
+        """Everything `service` is told. Settings of ours in the plant's own environment go on, but
+        a provider's key goes only to those who call it."""
         told = {
-            **{name: os.environ[name] for name in INHERITED if name in os.environ},
-            **{name: value for name, value in os.environ.items() if name.startswith("GALLEY_")},
+            **inherited(os.environ),
+            **{name: value for name, value in os.environ.items() if _is_setting(name)},
             "PYTHONUNBUFFERED": "1",
             "GALLEY_NATS_URL": self._nats,
             "GALLEY_NATS_USER": service,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import secrets
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
+
+import psutil
 
 from shared.errors import Misconfigured
 
@@ -40,30 +42,63 @@ class Layout:
         """Written when the plant is ready, removed when it ends."""
         return self.root / "plant.json"
 
+    def log_of(self, name: str) -> Path:
+        """Where the output of a process of the plant goes."""
+        folder = {"nats-server": self.nats, "postgres": self.postgres}.get(name, self.logs)
+        return folder / f"{name}.log"
+
     def passwords(self, users: Iterable[str]) -> dict[str, str]:
         """The NATS users' passwords: drawn once per data directory, readable by its user only."""
         path = self.root / "nats-users.json"
-        known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+        known = _known(path)
         drawn = {user: known.get(user) or secrets.token_urlsafe(24) for user in users}
-        path.touch(mode=0o600)
-        path.write_text(json.dumps(drawn))
+        if drawn != known:
+            _write_private(path, json.dumps(drawn))
         return drawn
+
+
+def _known(path: Path) -> dict[str, str]:
+    try:
+        known = json.loads(path.read_text())
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise Misconfigured(f"{path} cannot be read: remove it, new ones are drawn") from error
+    return known if isinstance(known, dict) else {}
+
+
+def _write_private(path: Path, text: str) -> None:
+    """For its owner only, and whole or not at all."""
+    fresh = path.with_suffix(".new")
+    fresh.unlink(missing_ok=True)
+    fresh.touch(mode=0o600)
+    fresh.write_text(text)
+    fresh.replace(path)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
-    """A running plant: where its gateway answers, and which providers are simulated."""
+    """A running plant: where its gateway answers, which providers are simulated, who runs as which
+    process, and on which port each service tells whether it is ready."""
 
     gateway: str
     simulator: str
     simulated: tuple[str, ...]
     pid: int
     pids: dict[str, int]
+    health: dict[str, int] = field(default_factory=dict)
 
     def write(self, layout: Layout) -> None:
-        fresh = layout.address.with_suffix(".new")
-        fresh.write_text(json.dumps(asdict(self), indent=2))
-        fresh.replace(layout.address)
+        _write_private(layout.address, json.dumps(asdict(self), indent=2))
+
+    @staticmethod
+    def running(layout: Layout) -> Address | None:
+        """The plant whose process is there, None when nothing is known of one."""
+        try:
+            address = Address.read(layout)
+        except Misconfigured:
+            return None
+        return address if psutil.pid_exists(address.pid) else None
 
     @staticmethod
     def read(layout: Layout) -> Address:

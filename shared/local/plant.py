@@ -8,22 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import sys
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
-
-import httpx
 
 from shared.errors import Misconfigured
 from shared.jetstream import USERS, connect, ensure, server_config
-from shared.local.environment import PROVIDERS, SERVICES, Environment, chosen_keys
+from shared.jetstream.topology import ACK_WAIT_S
+from shared.local.environment import PROVIDERS, SERVICES, Environment, chosen_keys, inherited
 from shared.local.layout import Address, Layout
 from shared.local.nats_server import nats_server
 from shared.local.ownership import owned
-from shared.local.ports import free_ports
+from shared.local.ports import LOOPBACK, free_ports
 from shared.local.postgres import postgres
-from shared.local.processes import Command
+from shared.local.processes import Command, spawn
+from shared.local.starting import NotStarted, Starting, all_ready, plainly
 from shared.local.supervisor import Supervisor
 
 if TYPE_CHECKING:
@@ -33,10 +34,9 @@ if TYPE_CHECKING:
     from shared.domain.values import Provider
     from shared.local.supervisor import Notify
 
-STARTS_WITHIN = 60.0
-LOOKS_EVERY = 0.05
 STAGES = SERVICES[:6]
-DRAIN_ORDER = (STAGES, ("gateway", "projector"), ("simulator",), ("postgres",), ("nats-server",))
+SIMULATOR = "simulator"
+DRAIN_ORDER = (STAGES, ("gateway", "projector"), (SIMULATOR,), ("postgres",), ("nats-server",))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,9 +73,18 @@ class Plant:
         """Who runs now, under which pid."""
         return self._supervisor.pids()
 
+    @property
+    def reloadable(self) -> tuple[str, ...]:
+        """Everything that runs our code, and can be started again by itself."""
+        return (*self.plan.services, SIMULATOR) if self.plan.simulated else self.plan.services
+
     async def restart(self, service: str) -> None:
         """Drain one service and start it again."""
         await self._supervisor.restart(service)
+
+    def tell_address(self) -> None:
+        """Let other processes find this plant, with the processes it consists of now."""
+        replace(self.address, pids=self.pids()).write(Layout(self.plan.data.resolve()))
 
     async def drain(self) -> None:
         """End everything in order: stages first, the log last."""
@@ -92,23 +101,41 @@ async def running_plant(
 ) -> AsyncIterator[Plant]:
     """Start everything, in order, and yield when the gateway answers; drain at the end.
 
-    `say` is told each step of the start. Raises `Misconfigured` with the reason when something
-    cannot be started.
+    `say` is told each step of the start. Raises `Misconfigured` for a wrong setting, and
+    `NotStarted` for a part that does not start, each with the reason.
     """
     layout = Layout(plan.data.resolve())
     async with AsyncExitStack() as stack:
-        stack.enter_context(owned(layout.root))
-        supervisor = await stack.enter_async_context(Supervisor(notify, grace=plan.drain + 5))
-        plant = await _start(plan, layout, supervisor, say)
+        _own(stack, layout)
+        layout.address.unlink(missing_ok=True)
+        starting = Starting(notify, layout)
+        supervisor = await stack.enter_async_context(Supervisor(starting, grace=plan.drain + 5))
+        plant = await starting.outcome(_start(plan, layout, supervisor, say))
         stack.push_async_callback(plant.drain)
         stack.callback(layout.address.unlink, missing_ok=True)
+        starting.whenever_started(plant.tell_address)
         yield plant
+
+
+def _own(stack: AsyncExitStack, layout: Layout) -> None:
+    """Raises `Misconfigured` that says where the plant answers which owns the directory now."""
+    try:
+        stack.enter_context(owned(layout.root))
+    except Misconfigured:
+        there = Address.running(layout)
+        if there is None:
+            raise
+        message = (
+            f"Galley is already up on {layout.root}, at {there.gateway}/ (process {there.pid})"
+        )
+        raise Misconfigured(f"{message}: use that one, or choose another --data") from None
 
 
 async def _start(
     plan: Plan, layout: Layout, supervisor: Supervisor, say: Callable[[str], None]
 ) -> Plant:
     keys = chosen_keys(plan.simulated, os.environ)
+    check_free(plan.port)
     sim_port, gateway_port, *health = free_ports(2 + len(SERVICES))
     gateway_port = plan.port or gateway_port
     ports = dict(zip(SERVICES, health, strict=True)) | {"gateway": gateway_port}
@@ -140,10 +167,24 @@ async def _start(
         simulated=environment.simulated,
         pid=os.getpid(),
         pids=supervisor.pids(),
+        health={name: ports[name] for name in plan.services},
     )
-    await _all_ready({name: ports[name] for name in plan.services}, supervisor, layout)
-    address.write(layout)
-    return Plant(plan, supervisor, address)
+    await all_ready(address.health, layout)
+    plant = Plant(plan, supervisor, address)
+    plant.tell_address()
+    return plant
+
+
+def check_free(port: int) -> None:
+    """Raises `Misconfigured` when `port` cannot be listened on; 0 stands for any free one."""
+    try:
+        with socket.socket() as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            trial.bind((LOOPBACK, port))
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        message = f"port {port} cannot be used ({reason}): choose another with --port"
+        raise Misconfigured(f"{message}, or leave it out to get a free one") from None
 
 
 async def _nats(
@@ -169,66 +210,40 @@ async def _topology(nats_url: str, passwords: Mapping[str, str], ack_wait: float
 
 async def _migrate(layout: Layout, environment: Environment) -> None:
     """The projector's own code brings the tables up to date, in a process that then ends."""
-    process = await asyncio.create_subprocess_exec(
-        *_python("services.projector", "--migrate"),
+    command = Command(
+        name="migrate",
+        argv=_python("services.projector", "--migrate"),
         env=environment.of("projector", 0),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
+        log=layout.log_of("migrate"),
     )
-    told, _ = await process.communicate()
-    if process.returncode:
-        layout.logs.mkdir(parents=True, exist_ok=True)
-        (layout.logs / "migrate.log").write_bytes(told)
-        last = told.decode(errors="replace").strip().splitlines()[-1:]
-        raise Misconfigured(f"the tables could not be created: {''.join(last)}")
+    child = await spawn(command)
+    try:
+        code = await child.wait()
+    finally:
+        child.kill()
+    if code:
+        message = f"the tables cannot be brought up to date: {plainly(child.last_words())}"
+        raise NotStarted(f"{message} (see {command.log})")
 
 
 def _simulator(layout: Layout, port: int, arguments: tuple[str, ...]) -> Command:
     return Command(
-        name="simulator",
+        name=SIMULATOR,
         argv=_python("shared.local.simulator", "--port", str(port), *arguments),
-        env={"PATH": os.environ.get("PATH", ""), "PYTHONUNBUFFERED": "1"},
-        log=layout.logs / "simulator.log",
+        env={**inherited(os.environ), "PYTHONUNBUFFERED": "1"},
+        log=layout.log_of(SIMULATOR),
     )
 
 
-def _service(
-    plan: Plan, layout: Layout, service: str, environment: Mapping[str, str]
-) -> Command:
+def _service(plan: Plan, layout: Layout, service: str, environment: Mapping[str, str]) -> Command:
     return Command(
         name=service,
         argv=_python(*plan.modules.get(service, (f"services.{service}",))),
         env=environment,
-        log=layout.logs / f"{service}.log",
+        log=layout.log_of(service),
     )
 
 
 def _python(module: str, *arguments: str) -> tuple[str, ...]:
-    return (sys.executable, "-m", module, *arguments)
-
-
-async def _all_ready(ports: Mapping[str, int], supervisor: Supervisor, layout: Layout) -> None:
-    """Until every service says it is ready; else name those that do not, and their logs."""
-    waiting = dict(ports)
-    try:
-        async with asyncio.timeout(STARTS_WITHIN), httpx.AsyncClient(timeout=2.0) as http:
-            while waiting:
-                for name, port in list(waiting.items()):
-                    if await _ready(http, port):
-                        del waiting[name]
-                await asyncio.sleep(LOOKS_EVERY)
-    except TimeoutError:
-        alive = supervisor.pids()
-        told = ", ".join(
-            f"{name} ({'not ready' if name in alive else 'not running'}, see "
-            f"{layout.logs / name}.log)"
-            for name in waiting
-        )
-        raise Misconfigured(f"these services did not become ready: {told}") from None
-
-
-async def _ready(http: httpx.AsyncClient, port: int) -> bool:
-    try:
-        return (await http.get(f"http://127.0.0.1:{port}/readyz")).status_code == httpx.codes.OK
-    except httpx.TransportError:
-        return False
+    """Without the present directory on the path: what lies there is none of our code."""
+    return (sys.executable, "-P", "-m", module, *arguments)

@@ -24,16 +24,17 @@ from shared.domain.events import (
 )
 from shared.domain.text import clean
 from shared.domain.values import Blob
-from shared.errors import Conflict, LogUnavailable, Misconfigured, Permanent, Transient
+from shared.errors import Conflict, LogUnavailable, Misconfigured, Permanent, TooNew, Transient
 from shared.eventlog import MAX_FACT_BYTES, Append
 from shared.runtime.outcomes import NotActive, Overtaken
+from shared.runtime.patience import TRIES, patiently, pause
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from shared.domain.costs import PriceTable
-    from shared.domain.events import CallStarted, Fact
+    from shared.domain.events import AnyEnd, CallStarted, Fact
     from shared.domain.values import Level, Usage
     from shared.errors import ProviderError
     from shared.eventlog import EventLog, Media
@@ -43,9 +44,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 type Why = Literal["ambiguous after crash", "cancelled", "drained", "superseded"]
-WRITES = 120
-"""So often an end is written again: the post's flow moved on under it, or the log was away."""
-LONGEST_PAUSE = 5.0
 ROOMY = 50_000
 LONGEST = 2_000
 """Messages and raw answers of failures are cut to so many characters."""
@@ -122,7 +120,7 @@ class Bookkeeping:
             raw=clean(error.raw)[:LONGEST],
             request_id=error.request_id or "",
         )
-        await self._write(claim, failed, None)
+        await self._write(claim, failed, _failure_line(failed))
         return failed
 
     async def abandon(self, claim: CallStarted, why: Why) -> bool:
@@ -130,47 +128,53 @@ class Bookkeeping:
         abandoned = CallAbandoned(
             **_name(claim), at=self._now(), reason=why, worst_case_usd=claim.worst_case_usd
         )
+        return await self._lone(abandoned)
+
+    async def _lone(self, fact: AnyEnd | CallSettledLate) -> bool:
+        """A fact that is true whatever became of the post. False when its place is taken."""
+        append = self._append([fact], fenced=False)
         try:
-            await self._events.append(self._append([abandoned], fenced=False))
+            await patiently(lambda: self._events.append(append), f"{fact.type} of {fact.key}")
         except Conflict:
             return False
         return True
 
     async def _write(
-        self, claim: CallStarted, ended: CallSettled | CallFailed, line: Progressed | None
+        self, claim: CallStarted, ended: CallSettled | CallFailed, line: Progressed
     ) -> None:
-        """An answer rides with a line that expects the flow as read: after a deletion only its bill
-        is stored. A failure holds no content and needs no such fence.
-
-        An answer in hand is paid for: a log that is away is waited for, not given up on.
-        """
-        facts: list[Fact] = [ended] if line is None else [ended, line]
-        for tries in range(WRITES):
+        """The end of an attempt rides with a line that expects the flow as read: what a provider
+        said is never stored after a deletion, only its bill."""
+        for tries in range(TRIES):
+            if self._view.history.post.deleted:
+                await self._bill_only(ended)
+                raise NotActive(deleted=True)
             try:
-                seqs = await self._events.append(self._append(facts, fenced=line is not None))
-            except Conflict:
-                if await self._resolved(claim, ended):
+                seqs = await self._events.append(self._append([ended, line], fenced=True))
+            except (Conflict, LogUnavailable) as error:
+                log.info("call.end_unwritten", call=claim.key, why=str(error))
+                if await self._resolved(claim, ended, tries):
                     return
-            except LogUnavailable as error:
-                log.warning("call.end_unwritten", call=claim.key, why=str(error))
-                await asyncio.sleep(min(LONGEST_PAUSE, 0.1 * 2**tries))
             else:
                 self._view.note(seqs[0], ended)
                 return
-        raise LogUnavailable(f"the end of {claim.name} could not be written in {WRITES} tries")
+        raise LogUnavailable(f"the end of {claim.name} could not be written in {TRIES} tries")
 
-    async def _resolved(self, claim: CallStarted, ended: CallSettled | CallFailed) -> bool:
-        """After a conflict: True when this end stands in the log, False to write it again."""
+    async def _resolved(
+        self, claim: CallStarted, ended: CallSettled | CallFailed, tries: int
+    ) -> bool:
+        """True when this end stands in the log, False to write it again.
+
+        A post that newer code has written to cannot be judged by this one: the bill is booked.
+        """
         try:
             await self._view.read()
         except LogUnavailable:
+            await asyncio.sleep(pause(tries))
             return False
-        if await self._is_written(claim, ended):
-            return True
-        if self._view.history.post.deleted:
-            await self._bill_only(claim, ended)
-            raise NotActive(deleted=True)
-        return False
+        except TooNew:
+            await self._lone(_bill(ended))
+            raise
+        return await self._is_written(claim, ended)
 
     async def _is_written(self, claim: CallStarted, ended: CallSettled | CallFailed) -> bool:
         """True when the end in the log is this one. Another one: book the bill, and stop."""
@@ -192,29 +196,25 @@ class Bookkeeping:
             prices=ended.prices,
             request_id=ended.request_id,
         )
-        try:
-            await self._events.append(self._append([late], fenced=False))
-        except Conflict:
+        if not await self._lone(late):
             log.info("call.late_bill_known", post=str(claim.post_id), call=claim.key)
 
-    async def _bill_only(self, claim: CallStarted, ended: CallSettled | CallFailed) -> None:
+    async def _bill_only(self, ended: CallSettled | CallFailed) -> None:
         """The post is deleted: keep what was paid, drop what was said."""
         if isinstance(ended, CallSettled):
             for blob in ended.blobs:
                 await self._media.remove(blob.name)
-            ended = ended.model_copy(update={"text": None, "sources": (), "blobs": ()})
-        try:
-            await self._events.append(self._append([ended], fenced=False))
-        except Conflict:
-            log.info("call.bill_known", post=str(claim.post_id), call=claim.key)
+        if not await self._lone(_bill(ended)):
+            log.info("call.bill_known", post=str(ended.post_id), call=ended.key)
 
     async def _store(self, claim: CallStarted, pictures: Sequence[Picture]) -> tuple[Blob, ...]:
         """Raw bytes go to the media store first; the fact then names them."""
-        return tuple(
-            [
-                await keep(self._media, claim.post_id, each.data, each.media_type)
-                for each in pictures
-            ]
+        return tuple([await self._stored(claim, each) for each in pictures])
+
+    async def _stored(self, claim: CallStarted, picture: Picture) -> Blob:
+        return await patiently(
+            lambda: keep(self._media, claim.post_id, picture.data, picture.media_type),
+            f"the picture of {claim.key}",
         )
 
     def _append(self, facts: Sequence[Fact], *, fenced: bool) -> Append:
@@ -274,6 +274,26 @@ def _name(claim: CallStarted) -> dict[str, Any]:
         "attempt": claim.attempt,
         "token": claim.token,
     }
+
+
+def _bill(ended: CallSettled | CallFailed) -> CallSettled | CallFailed:
+    """What is left of an end when its content must not be stored."""
+    if isinstance(ended, CallSettled):
+        return ended.model_copy(update={"text": None, "sources": (), "blobs": ()})
+    return ended.model_copy(update={"message": "", "raw": ""})
+
+
+def _failure_line(failed: CallFailed) -> Progressed:
+    """For the record only: people are told of a failure by the failure itself."""
+    return Progressed(
+        post_id=failed.post_id,
+        at=failed.at,
+        stage=failed.stage,
+        run=failed.run,
+        level="debug",
+        message=f"{failed.provider} failed: {failed.code}",
+        data={"call": failed.key},
+    )
 
 
 def _line(settled: CallSettled, level: Level) -> Progressed:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import structlog
 
 from shared.domain.costs import worst_case
 from shared.domain.events import CallSettled, CallStarted, Progressed
@@ -21,7 +23,7 @@ from shared.runtime.bookkeeping import Bookkeeping, Heard, storable
 from shared.runtime.outcomes import Deferred
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping
     from datetime import datetime
 
     from shared.domain.costs import PriceTable
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from shared.runtime.lease import Lease
     from shared.runtime.policy import Policy
     from shared.runtime.view import RunView
+
+log = structlog.get_logger()
 
 type Tell = Callable[[CallStarted, int, str], Awaitable[None]]
 
@@ -75,7 +79,7 @@ class Calls:
         self._tell = tell
         self._books = Bookkeeping(view, tools.events, tools.media, tools.prices, tools.now)
         self._unspent: dict[str, set[str]] = {}
-        self._settling: set[asyncio.Task[CallSettled]] = set()
+        self._writing: set[asyncio.Task[Any]] = set()
         self.used: dict[str, CallSettled | CallReused] = {}
 
     async def once(
@@ -97,12 +101,14 @@ class Calls:
     async def _once(self, key: str, request: Request, asking: str, level: Level) -> Answer:
         digest = request.digest()
         while True:
+            self._view.require_mine()
             settled = self._view.journal.settled(key, digest)
             if settled is not None:
                 return await self._reuse(settled)
             if await self._abandoned_before(key):
                 continue
             await self._wait_for_turn(key)
+            self._model(request)
             claim = await self._claim(key, request, digest, asking, level)
             if claim is None or not await self._still_ours(claim):
                 continue
@@ -149,19 +155,37 @@ class Calls:
         claim = self._started(key, number + 1, request, digest)
         self._unspent[key].add(claim.token)
         try:
-            seqs = await self._tools.events.append(
-                Append(
-                    ref=self._view.ref,
-                    facts=[claim, self._line(claim, asking, level)],
-                    after=self._view.history.last,
-                    cause=self._view.run,
-                )
-            )
+            await self._whole(self._store(claim, self._line(claim, asking, level)))
         except Conflict:
             await self._view.read_mine()
             return None
-        self._view.note(seqs[0], claim)
         return claim
+
+    async def _store(self, claim: CallStarted, line: Progressed) -> None:
+        """The claim and its line, which expects the flow as read: no claim is ever stored after a
+        deletion or a newer run. The view may have been read again since the caller looked."""
+        self._view.require_mine()
+        seqs = await self._tools.events.append(
+            Append(
+                ref=self._view.ref,
+                facts=[claim, line],
+                after=self._view.history.last,
+                cause=self._view.run,
+            )
+        )
+        self._view.note(seqs[0], claim)
+
+    async def _whole[T](self, writing: Coroutine[Any, Any, T]) -> T:
+        """Written to its end even when the worker is told to stop in the middle of it."""
+        task = asyncio.create_task(writing)
+        self._writing.add(task)
+        task.add_done_callback(self._written)
+        return await asyncio.shield(task)
+
+    def _written(self, task: asyncio.Task[Any]) -> None:
+        self._writing.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.debug("call.write_ended", why=repr(error))
 
     def _started(self, key: str, attempt: int, request: Request, digest: str) -> CallStarted:
         tools = self._tools
@@ -211,7 +235,8 @@ class Calls:
             answer = await self._model(request).call(request, self._teller(claim, request))
             answer = storable(answer)
             took = self._tools.monotonic() - begun
-            self.used[claim.key] = await self._settled(claim, answer, took, level)
+            writing = self._books.settle(claim, answer, duration_s=took, level=level)
+            self.used[claim.key] = await self._whole(writing)
         except (Transient, Permanent) as error:
             await self._failed(claim, error)
             return None
@@ -238,17 +263,6 @@ class Calls:
 
         return told
 
-    async def _settled(
-        self, claim: CallStarted, answer: Answer, took: float, level: Level
-    ) -> CallSettled:
-        """Written to the end even when the worker is told to stop in the middle of it."""
-        writing = asyncio.create_task(
-            self._books.settle(claim, answer, duration_s=took, level=level)
-        )
-        self._settling.add(writing)
-        writing.add_done_callback(self._settling.discard)
-        return await asyncio.shield(writing)
-
     async def _failed(self, claim: CallStarted, error: ProviderError) -> None:
         tries = len(self._view.journal.failures(claim.key)) + 1
         policy = self._tools.policy
@@ -256,7 +270,7 @@ class Calls:
         if isinstance(error, Transient) and tries < policy.max_attempts:
             wait = policy.wait(tries, error.retry_after, self._tools.jitter())
         heard = Heard(tries=tries, max_attempts=policy.max_attempts, wait_s=wait)
-        await self._books.fail(claim, error, heard)
+        await self._whole(self._books.fail(claim, error, heard))
 
     async def _reuse(self, settled: CallSettled | CallReused) -> Answer:
         """A settled answer, as it was; its pictures come back from the media store."""
@@ -279,10 +293,14 @@ class Calls:
             pictures=tuple(pictures),
         )
 
+    async def written(self) -> None:
+        """Wait for the ends that are being written."""
+        if self._writing:
+            await asyncio.wait(self._writing)
+
     async def leave(self) -> None:
         """The run was closed under us: name what was in flight, unless the post is gone."""
-        if self._settling:
-            await asyncio.wait(self._settling)
+        await self.written()
         await self._view.read()
         post = self._view.history.post
         if not post.deleted:
@@ -290,11 +308,13 @@ class Calls:
 
     async def abandon_open(self, why: Why) -> None:
         """Stop in the middle: what is being written is written, what is in flight is given up."""
-        if self._settling:
-            await asyncio.wait(self._settling)
-        if self._view.journal.open():
-            await self._view.read_mine()
-            await self._abandon(why)
+        await self.written()
+        await self._view.read_mine()
+        await self._abandon(why)
+
+    async def bury(self) -> None:
+        """Name what the workers before this one left open when they died."""
+        await self._abandon("ambiguous after crash")
 
     async def _abandon(self, why: Why) -> None:
         for claim in self._view.journal.open():

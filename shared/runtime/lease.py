@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from shared.errors import LogUnavailable
+from shared.errors import LogUnavailable, TooNew
 from shared.runtime.outcomes import NotActive
 
 if TYPE_CHECKING:
@@ -48,15 +48,18 @@ class Lease:
             try:
                 await self.confirm()
                 await self._look()
-            except LogUnavailable as error:
+            except (LogUnavailable, TooNew) as error:
                 log.warning("lease.unconfirmed", post=str(self._delivery.ref.id), why=str(error))
 
     async def _look(self) -> None:
-        """The whole history is read only when the post's last flow fact is a new one."""
+        """The whole history is read only when the post's last flow fact is new; it stays new until
+        a read has shown it."""
         last = await self._events.last(self._delivery.ref)
         if last is None or last.seq <= max(self._seen, self._delivery.seq):
             return
-        self._seen = last.seq
-        post = (await self._events.read(self._delivery.ref)).post
+        history = await self._events.read(self._delivery.ref)
+        if history.last < last.seq:
+            return
+        self._seen, post = last.seq, history.post
         if post.active is None or post.active.run != self._delivery.seq:
             raise NotActive(deleted=post.deleted)

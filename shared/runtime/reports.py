@@ -34,10 +34,10 @@ def completed(
         post_id=view.ref.id,
         stage=view.request.stage,
         run=view.run,
-        output=work.output,
+        output=clean(work.output),
         metrics=metrics(view, used, now),
         sources=work.sources,
-        warnings=work.warnings,
+        warnings=tuple(clean(warning) for warning in work.warnings),
     )
 
 

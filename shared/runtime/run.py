@@ -22,7 +22,7 @@ from shared.runtime.calls import Calls
 from shared.runtime.lease import Lease
 from shared.runtime.outcomes import Deferred, NotActive, Overtaken
 from shared.runtime.table import Table
-from shared.runtime.view import RunView
+from shared.runtime.view import NotInHistory, RunView
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,6 +39,8 @@ log = structlog.get_logger()
 
 TRIES = 50
 """So often a start or an outcome is decided again after somebody else wrote first."""
+WRITES_IN_DRAIN = 10.0
+"""Seconds a drained run may take to write down what it leaves open."""
 LATER = 2.0
 UPGRADE = 30.0
 """Seconds before a message comes back that this worker could not handle, or is too old for."""
@@ -72,11 +74,17 @@ class StageRunner:
             await self._handle(delivery)
         except Overtaken:
             log.info("run.overtaken", post=str(delivery.ref.id), run=delivery.seq)
+        except NotInHistory as error:
+            log.error("run.request_not_in_history", post=str(delivery.ref.id), why=str(error))  # noqa: TRY400
+            await delivery.hand_back(UPGRADE)
         except TooNew as error:
             log.error("run.too_new", post=str(delivery.ref.id), why=str(error))  # noqa: TRY400
             await delivery.hand_back(UPGRADE)
         except LogError as error:
             log.warning("run.log_away", post=str(delivery.ref.id), why=str(error))
+            await delivery.hand_back(LATER)
+        except Exception:
+            log.exception("run.crashed", post=str(delivery.ref.id), run=delivery.seq)
             await delivery.hand_back(LATER)
 
     async def _handle(self, delivery: Delivery) -> None:
@@ -84,10 +92,13 @@ class StageRunner:
         lease = Lease(delivery, self._tools.events, self._tools.policy, self._tools.monotonic)
         calls = Calls(view, lease, self._tools, self._teller(delivery.ref))
         try:
-            if await self._take(view):
+            if await self._take(view, calls):
                 await self._work(view, lease, calls)
         except NotActive:
             await calls.leave()
+        except (Overtaken, LogError):
+            await calls.written()
+            raise
         except asyncio.CancelledError:
             await asyncio.shield(self._give_back(delivery, calls))
             raise
@@ -96,14 +107,15 @@ class StageRunner:
     async def _give_back(self, delivery: Delivery, calls: Calls) -> None:
         """Drained in the middle: what is in flight is given up by name, the message goes back."""
         try:
-            await calls.abandon_open("drained")
+            async with asyncio.timeout(WRITES_IN_DRAIN):
+                await calls.abandon_open("drained")
         except Overtaken:
             return
-        except (LogError, NotActive) as error:
+        except (LogError, NotActive, TimeoutError) as error:
             log.warning("run.drain_unwritten", post=str(delivery.ref.id), why=str(error))
         await delivery.hand_back()
 
-    async def _take(self, view: RunView) -> bool:
+    async def _take(self, view: RunView, calls: Calls) -> bool:
         """True when this delivery is to work; then its start is in the log. Raises `NotActive`."""
         token = f"{self._worker}/{self._tools.token()}"
         for _ in range(TRIES):
@@ -114,6 +126,7 @@ class StageRunner:
                 view.delivery = mine
                 return True
             if view.journal.deaths() >= MAX_DEATHS:
+                await calls.bury()
                 await self._finish(view, reports.died(view))
                 return False
             if await self._start(view, token):
@@ -154,27 +167,30 @@ class StageRunner:
 
     async def _outcome(self, view: RunView, calls: Calls) -> tuple[StageCommand, Sequence[Fact]]:
         """What the run came to, as a command; what merely leaves the run is raised."""
-        desk = Table(view, calls, self._tools, self._rules, self._settings)
         policy = self._tools.policy
+        limit = asyncio.timeout(policy.stage_deadline)
+        desk: Table | None = None
         command: StageCommand
         try:
-            async with asyncio.timeout(policy.stage_deadline):
+            desk = Table(view, calls, self._tools, self._rules, self._settings)
+            async with limit:
                 work = await self._function(desk)
+            now = self._tools.now()
+            done = reports.completed(view, work, calls.used.values(), now)
+            return done, reports.closing_lines(view, work, now)
         except (NotActive, Overtaken, LogError):
             raise
         except Deferred as wait:
             command = reports.deferred(view, wait)
         except ProviderError as error:
-            command = reports.failed(view, error, desk.first_key, policy.max_attempts)
-        except TimeoutError:
-            command = reports.too_late(view, policy.stage_deadline)
+            first = desk.first_key if desk else None
+            command = reports.failed(view, error, first, policy.max_attempts)
         except Exception as error:
-            log.exception("run.bug", post=str(view.ref.id), stage=self.stage)
-            command = reports.bug(view, error)
-        else:
-            now = self._tools.now()
-            done = reports.completed(view, work, calls.used.values(), now)
-            return done, reports.closing_lines(view, work, now)
+            if limit.expired():
+                command = reports.too_late(view, policy.stage_deadline)
+            else:
+                log.exception("run.bug", post=str(view.ref.id), stage=self.stage)
+                command = reports.bug(view, error)
         await calls.abandon_open("cancelled")
         return command, ()
 

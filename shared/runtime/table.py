@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import TYPE_CHECKING
 
 from shared.domain.events import PostConfigured, PostCreated, Progressed
@@ -72,7 +73,7 @@ class Table:
             level=level,
             kind=kind,
             message=clean(message),
-            data=data or {},
+            data={name: _plain(value) for name, value in (data or {}).items()},
         )
         await self._tools.events.say(self._view.ref, line)
 
@@ -91,3 +92,12 @@ def _config(history: Iterable[Recorded]) -> PostConfig:
             "the history holds no configuration: it does not begin with PostCreated"
         )
     return config
+
+
+def _plain(value: str | float | bool | None) -> str | int | float | bool | None:
+    """A value every store holds; a progress line never fails its stage."""
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, float) and not isfinite(value):
+        return str(value)
+    return value

@@ -24,6 +24,10 @@ READS = 40
 PAUSE = 0.05
 
 
+class NotInHistory(LogUnavailable):
+    """The request that was delivered is not part of its post's history: forged, or purged."""
+
+
 class RunView:
     """The post's history and the run's call journal, as last read."""
 
@@ -48,7 +52,7 @@ class RunView:
             if history.post.deleted:
                 raise NotActive(deleted=True)
             await asyncio.sleep(PAUSE)
-        raise LogUnavailable(f"no read of {self.ref.prefix} reaches its request {self.run}")
+        raise NotInHistory(f"no read of {self.ref.prefix} reaches its request {self.run}")
 
     def _runs(self) -> list[tuple[Stage, int]]:
         """What one round trip can fetch: this run and the one it names."""
@@ -72,12 +76,21 @@ class RunView:
         open_run = self.history.post.active
         return open_run is not None and open_run.run == self.run
 
+    @property
+    def overtaken(self) -> bool:
+        """A newer delivery works on this run."""
+        return self.journal.delivery() > self.delivery
+
     async def read_mine(self) -> None:
         """Read, and go on only while the run is open and this delivery is the newest."""
         await self.read()
+        self.require_mine()
+
+    def require_mine(self) -> None:
+        """The same, by what was read last: by whom does not matter, several calls share a view."""
         if not self.active:
             raise NotActive(deleted=self.history.post.deleted)
-        if self.journal.delivery() > self.delivery:
+        if self.overtaken:
             raise Overtaken
 
     def before(self) -> tuple[Recorded, ...]:

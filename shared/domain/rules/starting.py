@@ -25,6 +25,7 @@ from shared.domain.events import (
     Recorded,
 )
 from shared.domain.post import Next, Post, Review, evolve
+from shared.domain.rules.reviewing import accept
 from shared.domain.rules.steps import id_of, request, resumed
 from shared.domain.values import ORDER, GateMode, Stage
 from shared.errors import MissingInput, Rejected, StageRunning
