@@ -32,7 +32,10 @@ _AT_ONCE = 8
 
 
 class Past:
-    def __init__(self, events: EventLog, rows: ReadModel, tenant: str) -> None:
+    def __init__(
+        self, events: EventLog, rows: ReadModel, tenant: str, farthest: int = _FARTHEST
+    ) -> None:
+        self._farthest = farthest
         self._events = events
         self._rows = rows
         self._tenant = tenant
@@ -67,7 +70,7 @@ class Past:
     async def _from_log(
         self, post: UUID | None, after: int, until: int
     ) -> AsyncGenerator[Sequence[tuple[UUID, Entry]]]:
-        if until - after > _FARTHEST:
+        if until - after > self._farthest:
             raise LogUnavailable("too much has happened since to be read without the read model")
         async with self._reading, aclosing(self._tail(after)) as tail:
             async for batch in tail:

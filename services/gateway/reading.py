@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from services.gateway import present
@@ -48,8 +49,7 @@ async def entries(gateway: Gateway, post_id: UUID, asked: EntryFilter) -> list[E
         await _patiently(gateway, asked.min_seq, gateway.feed.reached(asked.min_seq))
     found = await _rows_of(gateway, post_id, asked)
     if found is None:
-        view = await gateway.views.view(gateway.ref(post_id))
-        found = [entry for entry in view.entries if _wanted(entry, asked)][: asked.limit]
+        found = await _told(gateway, post_id, asked)
     return [present.entry(entry) for entry in found]
 
 
@@ -69,6 +69,18 @@ async def _rows_of(gateway: Gateway, post_id: UUID, asked: EntryFilter) -> list[
         return list(await gateway.rows.entries(post_id, asked))
     except ReadModelAway:
         return None
+
+
+async def _told(gateway: Gateway, post_id: UUID, asked: EntryFilter) -> list[Entry]:
+    """The wanted entries from rows as far as they go, then from the log: none is passed over."""
+    view = await gateway.views.view(gateway.ref(post_id))
+    found: list[Entry] = []
+    async with aclosing(gateway.past.entries(post_id, asked.after, view.post.last)) as pages:
+        async for page in pages:
+            found += [entry for _, entry in page if _wanted(entry, asked)]
+            if len(found) >= asked.limit:
+                break
+    return found[: asked.limit]
 
 
 def _wanted(entry: Entry, asked: EntryFilter) -> bool:

@@ -1,11 +1,14 @@
 """One post, never older than the log: from its rows, or folded from the log when they are behind.
 
-With the projector stopped and with Postgres away a post is still answered, whole but for progress
-lines that only rows or the tail know; with the log away, from its rows as far as they go.
+With the projector stopped and with Postgres away a post is still answered, whole (but for progress
+lines, should the rows be thousands of messages behind); with the log away, from its rows as far as
+they go.
 """
 
 from __future__ import annotations
 
+from contextlib import aclosing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import structlog
@@ -21,6 +24,7 @@ from shared.errors import LogUnavailable, NoSuchPost
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from services.gateway.past import Past
     from services.gateway.rows import PostRows, ReadModel
     from shared.domain.events import Recorded
     from shared.domain.journal import Entry
@@ -31,9 +35,10 @@ log = structlog.get_logger()
 
 
 class Views:
-    def __init__(self, events: EventLog, rows: ReadModel) -> None:
+    def __init__(self, events: EventLog, rows: ReadModel, past: Past) -> None:
         self._events = events
         self._rows = rows
+        self._past = past
 
     async def view(self, ref: PostRef) -> View:
         """The post as it is now. Raises `NoSuchPost`, `LogUnavailable`."""
@@ -48,11 +53,25 @@ class Views:
             raise NoSuchPost
         if rows is not None and not rows.behind and rows.seq >= last.seq:
             return _existing(_of_rows(rows))
-        return _existing(_of_log(await self.history(ref), rows))
+        return _existing(await self._folded(ref, rows))
 
     async def after(self, history: History) -> View:
         """The post as this history has it."""
         return _of_log(await self._with_calls(history), await self._projected(history.ref))
+
+    async def _folded(self, ref: PostRef, rows: PostRows | None) -> View:
+        """From the log, progress lines included unless the rows are very far behind."""
+        history = await self.history(ref)
+        view = _of_log(history, rows)
+        lines: list[Entry] = []
+        try:
+            async with aclosing(self._past.entries(ref.id, 0, history.last)) as pages:
+                async for page in pages:
+                    lines += [entry for _, entry in page]
+        except (LogUnavailable, ReadModelAway) as error:
+            log.warning("gateway.lines_missing", why=str(error))
+            return view
+        return replace(view, entries=tuple(lines))
 
     async def history(self, ref: PostRef) -> History:
         """Everything the log keeps of a post: its flow and all its calls. Raises `NoSuchPost`."""

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _FEED_STUCK_S = 20.0
 _DUTIES_STUCK_S = 60.0
 _CONNECTIONS = 10
+_A_GLANCE = 5_000
+"""So many messages the rows may be behind for one post to be answered whole from the log."""
 
 
 @asynccontextmanager
@@ -70,7 +72,7 @@ def assemble(
         events=events,
         media=media,
         rows=rows,
-        views=Views(events, rows),
+        views=Views(events, rows, Past(events, rows, tenant, _A_GLANCE)),
         feed=feed,
         past=Past(events, rows, tenant),
         clock=clock,

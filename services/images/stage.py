@@ -49,7 +49,8 @@ async def images(desk: Desk) -> Work:
     made = await make_all(desk, planned)
     if not any(each.picture for each in made):
         causes = "; ".join(dict.fromkeys(each.error for each in made))
-        raise Permanent(f"all {count} images failed: {causes}"[:1_000], code="all_images_failed")
+        told = f"all {count} images failed: {causes}"[:1_000]
+        raise Permanent(told, code="all_images_failed", call="image-1")
     return _work(planned, made)
 
 
