@@ -25,7 +25,7 @@ from shared.local.environment import PROVIDERS, SERVICES
 from shared.local.layout import DEFAULT, Address, Layout
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Sequence
 
 DONE, FAILED, USAGE = 0, 1, 2
 
@@ -189,15 +189,16 @@ def topology() -> int:
 def main() -> None:
     """The entry point of the `galley` script."""
     logging_setup.configure("galley", "console", level=logging.WARNING)
-    sys.exit(_outcome())
+    sys.exit(outcome(sys.argv[1:]))
 
 
-def _outcome() -> int:
+def outcome(arguments: Sequence[str]) -> int:
+    """Carry out a command line; its exit code."""
     complain = partial(say, err(), style="bold red")
     try:
-        return app(standalone_mode=False) or DONE
+        return app(list(arguments), standalone_mode=False) or DONE
     except typer.TyperException as error:
-        return _misused(error)
+        return _misused(error, arguments)
     except Misconfigured as error:
         complain(f"galley: {error}")
         return USAGE
@@ -209,11 +210,9 @@ def _outcome() -> int:
         return INTERRUPTED
 
 
-def _misused(error: typer.TyperException) -> int:
-    """Wrong usage as one sentence; no arguments at all are answered with the help."""
-    if len(sys.argv) == 1:
-        sys.stdout.write(error.format_message() + "\n")
-    else:
+def _misused(error: typer.TyperException, arguments: Sequence[str]) -> int:
+    """Wrong usage as one sentence; no arguments at all have been answered with the help."""
+    if arguments:
         sentence = error.format_message().rstrip(".").replace("\n", " ")
         say(err(), f"galley: {sentence}; see galley --help", "bold red")
     return error.exit_code

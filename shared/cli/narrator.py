@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from shared.cli.terminal import say
+from shared.local.starting import plainly
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -48,7 +49,7 @@ class Narrator:
 
     def _crashed(self, notice: Notice) -> None:
         how = f"was killed by signal {-notice.code}" if notice.code < 0 else f"code {notice.code}"
-        last = f": {notice.told[:200]}" if notice.told else ""
+        last = f": {plainly(notice.told)}" if notice.told else ""
         again = f"started again in {notice.again_in:.1f} s"
         say(self._console, f"{notice.name} ended by itself ({how}{last}); {again}", "red")
 

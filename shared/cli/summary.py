@@ -28,7 +28,9 @@ def stage_table(post: Mapping[str, Any]) -> Table:
 
     The bill for all holds failed and repeated calls too.
     """
-    table = Table("Stage", "Status", "Model", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+    table = Table(
+        "Stage", "Status", "Model", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False
+    )
     for name in NUMBERS:
         table.add_column(name, justify="right", no_wrap=True)
     for stage in ORDER:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from shared.local.layout import Layout
     from shared.local.supervisor import Notice, Notify
 
-STARTS_WITHIN = 60.0
+STARTS_WITHIN = 180.0
 LOOKS_EVERY = 0.05
 MOST_CRASHES = 3
 """So often may one part end by itself while the plant starts: more is no accident."""

@@ -24,7 +24,15 @@ from shared.domain.events import (
 )
 from shared.domain.text import clean
 from shared.domain.values import Blob
-from shared.errors import Conflict, LogUnavailable, Misconfigured, Permanent, TooNew, Transient
+from shared.errors import (
+    Conflict,
+    LogUnavailable,
+    Misconfigured,
+    Permanent,
+    TooLarge,
+    TooNew,
+    Transient,
+)
 from shared.eventlog import MAX_FACT_BYTES, Append
 from shared.runtime.outcomes import NotActive, Overtaken
 from shared.runtime.patience import TRIES, patiently, pause
@@ -35,7 +43,7 @@ if TYPE_CHECKING:
 
     from shared.domain.costs import PriceTable
     from shared.domain.events import AnyEnd, CallStarted, Fact
-    from shared.domain.values import Level, Usage
+    from shared.domain.values import Level, Source, Usage
     from shared.errors import ProviderError
     from shared.eventlog import EventLog, Media
     from shared.providers.port import Answer, Picture
@@ -44,7 +52,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 type Why = Literal["ambiguous after crash", "cancelled", "drained", "superseded"]
-ROOMY = 50_000
 LONGEST = 2_000
 """Messages and raw answers of failures are cut to so many characters."""
 
@@ -97,8 +104,10 @@ class Bookkeeping:
             duration_s=duration_s,
             request_id=answer.request_id,
         )
-        _require_room(settled)
-        await self._write(claim, settled, _line(settled, level))
+        try:
+            await self._write(claim, settled, _line(settled, level))
+        except TooLarge:
+            raise _too_large(settled) from None
         return settled
 
     async def fail(self, claim: CallStarted, error: ProviderError, heard: Heard) -> CallFailed:
@@ -114,11 +123,11 @@ class Bookkeeping:
             max_attempts=heard.max_attempts,
             tries=heard.tries,
             wait_s=heard.wait_s,
-            usage=error.usage,
+            usage=None if error.usage is None else cleaned(error.usage),
             cost_usd=self._cost(claim, error.usage),
             prices=self._prices.version,
             raw=clean(error.raw)[:LONGEST],
-            request_id=error.request_id or "",
+            request_id=clean(error.request_id or "")[:LONGEST],
         )
         await self._write(claim, failed, _failure_line(failed))
         return failed
@@ -233,28 +242,31 @@ class Bookkeeping:
             return price(self._prices, usage.model_copy(update={"model": claim.model}))
 
 
-def _require_room(settled: CallSettled) -> None:
-    """Encoding is what measures exactly; short texts are far from the cap."""
-    if len(settled.text or "") < ROOMY:
-        return
-    if len(settled.model_dump_json()) > MAX_FACT_BYTES:
-        message = f"the answer is larger than the {MAX_FACT_BYTES // 1024} KB one fact may be"
-        raise Permanent(message, code="too_large", usage=settled.usage)
+def _too_large(settled: CallSettled) -> Permanent:
+    return Permanent(
+        f"the answer is larger than the {MAX_FACT_BYTES // 1024} KB one fact may be",
+        code="too_large",
+        usage=settled.usage,
+        request_id=settled.request_id,
+        raw=(settled.text or "")[:LONGEST],
+    )
 
 
 def storable(answer: Answer) -> Answer:
     """The answer as the log can hold it: a paid answer must never fail to be written down."""
-    sources = tuple(
-        each.model_copy(
-            update={
-                "url": clean(each.url),
-                "title": clean(each.title),
-                "snippet": clean(each.snippet),
-            }
-        )
-        for each in answer.sources
+    return replace(
+        answer,
+        text=clean(answer.text),
+        request_id=clean(answer.request_id)[:LONGEST],
+        usage=cleaned(answer.usage),
+        sources=tuple(cleaned(each) for each in answer.sources),
     )
-    return replace(answer, text=clean(answer.text), sources=sources)
+
+
+def cleaned[T: (Usage, Source)](value: T) -> T:
+    """Every text in it as every store can hold it."""
+    texts = {name: clean(each) for name, each in value if isinstance(each, str)}
+    return value.model_copy(update=texts)
 
 
 async def keep(media: Media, post_id: object, data: bytes, media_type: str) -> Blob:

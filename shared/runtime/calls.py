@@ -20,7 +20,7 @@ from shared.errors import Conflict, Misconfigured, Permanent, Transient
 from shared.eventlog import Append
 from shared.providers.port import Answer, Picture
 from shared.runtime.bookkeeping import Bookkeeping, Heard, storable
-from shared.runtime.outcomes import Deferred
+from shared.runtime.outcomes import Deferred, NotActive
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping
@@ -301,7 +301,10 @@ class Calls:
     async def leave(self) -> None:
         """The run was closed under us: name what was in flight, unless the post is gone."""
         await self.written()
-        await self._view.read()
+        try:
+            await self._view.read()
+        except NotActive:
+            return
         post = self._view.history.post
         if not post.deleted:
             await self._abandon("cancelled" if post.cancelled else "superseded")

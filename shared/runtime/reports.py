@@ -12,6 +12,7 @@ from shared.domain.events import CallSettled, Progressed
 from shared.domain.text import clean
 from shared.domain.values import Metrics
 from shared.errors import Misconfigured, TooLarge
+from shared.runtime.bookkeeping import cleaned
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -36,7 +37,7 @@ def completed(
         run=view.run,
         output=clean(work.output),
         metrics=metrics(view, used, now),
-        sources=work.sources,
+        sources=tuple(cleaned(each) for each in work.sources),
         warnings=tuple(clean(warning) for warning in work.warnings),
     )
 

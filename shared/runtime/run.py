@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from shared.domain.attempts import MAX_DEATHS
+from shared.domain.commands import CompleteStage
 from shared.domain.decide import decide
 from shared.domain.events import StageStarted
 from shared.errors import Conflict, LogError, LogUnavailable, ProviderError, TooLarge, TooNew
@@ -128,6 +129,7 @@ class StageRunner:
             if view.journal.deaths() >= MAX_DEATHS:
                 await calls.bury()
                 await self._finish(view, reports.died(view))
+                await calls.leave()
                 return False
             if await self._start(view, token):
                 return True
@@ -164,6 +166,8 @@ class StageRunner:
         finally:
             await _ended(working, beating)
         await self._finish(view, command, lines)
+        if not isinstance(command, CompleteStage):
+            await calls.leave()
 
     async def _outcome(self, view: RunView, calls: Calls) -> tuple[StageCommand, Sequence[Fact]]:
         """What the run came to, as a command; what merely leaves the run is raised."""
@@ -211,7 +215,7 @@ class StageRunner:
                 cause=view.run,
             )
             try:
-                await self._tools.events.append(append)
+                view.reach((await self._tools.events.append(append))[-1])
             except Conflict:
                 await view.read()
             except TooLarge as error:

@@ -37,17 +37,21 @@ class RunView:
         self.run = run
         self.request = request
         self.delivery = 0
+        self._reached = run
         self.history = History(ref)
         self.journal = CallJournal((Link(run, None, counts=True),), ())
 
     async def read(self) -> None:
-        """Read until the history reaches this run's own request; never trust one that does not."""
+        """Read until the history reaches this run's own request and everything this worker has read
+        or written before; never trust one that does not: it comes from a replica that lags."""
         for _ in range(READS):
             history = await self._log.read(self.ref, self._runs())
-            if history.last >= self.run:
+            newest = max((seq for seq, _ in (*history.flow[-1:], *history.calls)), default=0)
+            if newest >= self._reached and history.last >= self.run:
                 links = lineage(history.flow, self.run)
                 calls = (*history.calls, *await self._deeper(links))
                 self.history, self.journal = history, CallJournal(links, calls)
+                self._reached = newest
                 return
             if history.post.deleted:
                 raise NotActive(deleted=True)
@@ -69,6 +73,11 @@ class RunView:
     def note(self, seq: int, fact: PostEvent) -> None:
         """A call fact this worker has just written itself."""
         self.journal.take(Recorded(seq, fact))
+        self.reach(seq)
+
+    def reach(self, seq: int) -> None:
+        """No later read is believed that does not know this sequence."""
+        self._reached = max(self._reached, seq)
 
     @property
     def active(self) -> bool:

@@ -1,0 +1,272 @@
+"""One simulated life of one post: worker processes, a durable per stage, people, duties, weather.
+
+Everything that happens follows from the seed; `schedule` tells it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from operator import itemgetter
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from shared.domain import commands as c
+from shared.domain.decide import decide
+from shared.domain.events import Recorded, StageRequested
+from shared.domain.post import Post
+from shared.domain.subjects import MAIN, PostRef
+from shared.domain.values import GateMode, ModelSettings, PostConfig, Stage
+from shared.errors import Conflict, Rejected
+from shared.eventlog import Append
+from shared.providers.prices import load_prices
+from shared.runtime.calls import Tools
+from shared.runtime.policy import Policy
+from shared.runtime.run import StageRunner
+from shared.testing.memory import MemoryLog, MemoryMedia
+from tests.unit.runtime.simulation.durable import Loan
+from tests.unit.runtime.simulation.process import Dead, Process
+from tests.unit.runtime.simulation.provider import MODEL, Announced, Provider, Sent
+from tests.unit.runtime.simulation.rough import RoughDelivery, RoughLog, RoughMedia, landed
+from tests.unit.runtime.simulation.stories import STAGES
+from tests.unit.runtime.simulation.weather import CALM, Dice, drawn
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from typing import Any
+
+    from shared.domain.commands import AnyCommand
+    from shared.errors import LogError
+
+POST = PostRef(MAIN, UUID(int=7))
+START = datetime(2026, 1, 1, tzinfo=UTC)
+PRICES = load_prices()
+SETTINGS = ModelSettings(provider="claude", model=MODEL)
+PEOPLE_S = 240.0
+LONGEST_S = 7 * 86_400.0
+PER_STAGE = 2
+RETRIES = 3
+
+
+class World:
+    """Everything of one life."""
+
+    def __init__(self, seed: int) -> None:
+        self.dice = Dice(seed)
+        self.weather = self.drawn = drawn(self.dice)
+        self.memory = MemoryLog()
+        self.media = MemoryMedia()
+        self.policy = Policy(stage_deadline=self.dice.pick([40.0, 600.0]))
+        self.sent: list[Sent] = []
+        self.escaped: list[str] = []
+        self.schedule: list[str] = []
+        self.loans: list[Loan] = []
+        self._processes: dict[Stage, list[Process]] = {stage: [] for stage in Stage}
+        self._awaited: list[tuple[int, asyncio.Event]] = []
+        self._spawned: set[asyncio.Task[Any]] = set()
+        self._names = itertools.count(1)
+        self._tokens = itertools.count(1)
+
+    # --- telling and waiting ------------------------------------------------------------------
+
+    @property
+    def end(self) -> int:
+        return len(self.memory.messages)
+
+    def tell(self, who: str, what: str) -> None:
+        self.schedule.append(f"{asyncio.get_running_loop().time():9.2f} {who:12} {what}")
+        while self._awaited and self._awaited[0][0] <= len(self.schedule):
+            _, moment = self._awaited.pop(0)
+            moment.set()
+
+    async def moment(self, told: int) -> None:
+        """Until so much has happened, or a while if it never does."""
+        moment = asyncio.Event()
+        self._awaited.append((told, moment))
+        self._awaited.sort(key=itemgetter(0))
+        with suppress(TimeoutError):
+            await asyncio.wait_for(moment.wait(), PEOPLE_S)
+
+    def now(self) -> datetime:
+        return START + timedelta(seconds=asyncio.get_running_loop().time())
+
+    async def network(self) -> None:
+        await asyncio.sleep(self.dice.pause(self.weather.slow))
+
+    def spawn[T](self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._spawned.add(task)
+        task.add_done_callback(self._spawned.discard)
+        return task
+
+    # --- the log ------------------------------------------------------------------------------
+
+    async def arrives(
+        self, append: Append, who: str, facts: str, after: float = 0.0
+    ) -> tuple[int, ...] | LogError:
+        await asyncio.sleep(after)
+        await self.network()
+        outcome = await landed(self, append)
+        told = str(outcome) if isinstance(outcome, tuple) else type(outcome).__name__
+        self.tell(who, f"{facts} -> {told}")
+        if isinstance(outcome, tuple):
+            for seq in outcome:
+                self._requested(seq)
+        return outcome
+
+    def _requested(self, seq: int) -> None:
+        stored = self.memory.messages[seq - 1]
+        if isinstance(stored.fact, StageRequested) and stored.ref is not None:
+            loan = Loan(self, stored.ref, seq, stored.fact)
+            self.loans.append(loan)
+            self.spawn(loan.lend())
+
+    # --- workers ------------------------------------------------------------------------------
+
+    async def free_process(self, stage: Stage) -> Process:
+        """One that takes work; died ones are replaced after a while."""
+        await self.network()
+        processes = self._processes[stage]
+        processes[:] = [each for each in processes if each.takes_work]
+        while len(processes) < PER_STAGE:
+            processes.append(Process(f"{stage}-{next(self._names)}"))
+        return self.dice.pick(processes)
+
+    def deliver(self, process: Process, loan: Loan) -> None:
+        self.tell(process.name, f"is lent {loan.seq}")
+        live = Announced()
+        tools = Tools(
+            events=RoughLog(self, process),
+            media=RoughMedia(self, process),
+            models={"claude": Provider(self, process, live)},
+            prices=PRICES,
+            policy=self.policy,
+            now=self.now,
+            monotonic=asyncio.get_running_loop().time,
+            jitter=lambda: self.dice.between(0.0, 0.99),
+            token=lambda: f"token-{next(self._tokens)}",
+        )
+        stage = loan.request.stage
+        runner = StageRunner(
+            stage,
+            STAGES[stage],
+            tools=tools,
+            live=live,
+            rules="",
+            settings=SETTINGS,
+            worker=process.name,
+        )
+        process.begin(self._handled(runner, RoughDelivery(self, process, loan), process))
+        if self.dice.chance(self.weather.drains):
+            self.spawn(self._drained(process, self.dice.pause(5.0)))
+
+    async def _handled(
+        self, runner: StageRunner, delivery: RoughDelivery, process: Process
+    ) -> None:
+        try:
+            await runner.handle(delivery)
+        except (Dead, asyncio.CancelledError):
+            if process.takes_work:
+                self.escaped.append(f"{process.name}: cancelled by nobody")
+        except BaseException as error:  # noqa: BLE001  whatever escapes is a finding
+            self.escaped.append(f"{process.name}: {error!r}")
+
+    async def _drained(self, process: Process, after: float) -> None:
+        await asyncio.sleep(after)
+        if process.alive:
+            self.tell(process.name, "is drained")
+            process.drain()
+
+    # --- people and duties --------------------------------------------------------------------
+
+    async def do(self, command: AnyCommand, who: str = "person") -> None:
+        """Through `decide`, again after a conflict, as the gateway does it."""
+        for _ in range(10):
+            await self.network()
+            history = await self.memory.read(POST)
+            try:
+                facts = decide(history.post, command, self.now())
+            except Rejected as error:
+                self.tell(who, f"{type(command).__name__}: {error}")
+                return
+            if not facts:
+                return
+            append = Append(ref=POST, facts=facts, after=history.last, n=history.post.n)
+            outcome = await self.arrives(append, who, type(command).__name__)
+            if not isinstance(outcome, Conflict):
+                return
+
+    async def _person(self) -> None:
+        """At any moment of the life: just after somebody wrote, in the middle of a call."""
+        await self.moment(self.dice.number(2, 80))
+        await asyncio.sleep(self.dice.pause(0.5))
+        await self.do(self._wish())
+
+    def _wish(self) -> AnyCommand:
+        stage = self.dice.pick(list(Stage))
+        wishes: list[AnyCommand] = [
+            c.PausePipeline(post_id=POST.id),
+            c.ResumePipeline(post_id=POST.id),
+            c.CancelPipeline(post_id=POST.id),
+            c.StartPipeline(post_id=POST.id, ungated=self.dice.chance(0.3)),
+            c.RunStage(post_id=POST.id, stage=stage, cascade=self.dice.chance(0.5)),
+            c.RunStage(post_id=POST.id, stage=Stage.RESEARCH, cascade=self.dice.chance(0.5)),
+            c.EditContent(post_id=POST.id, stage=stage, actor="p", output=f"edited {self.end}"),
+            c.ApproveStage(post_id=POST.id, actor="p"),
+            c.RejectStage(post_id=POST.id, actor="p", note=f"again {self.end}"),
+            c.RestartPost(post_id=POST.id),
+        ]
+        if self.dice.chance(0.1):
+            return c.DeletePost(post_id=POST.id)
+        return self.dice.pick(wishes)
+
+    async def _duties(self) -> None:
+        while True:
+            await asyncio.sleep(self.dice.between(1.0, 10.0))
+            held = (await self.memory.read(POST)).post.held
+            if held is not None and held.until is not None:
+                if held.until > self.now():
+                    await asyncio.sleep((held.until - self.now()).total_seconds())
+                await self.do(c.WakeStage(post_id=POST.id, run=held.run), "duty")
+
+    # --- a life -------------------------------------------------------------------------------
+
+    async def live(self) -> None:
+        """From creation until nothing moves any more."""
+        async with asyncio.timeout(LONGEST_S):
+            await self._create()
+            duties = self.spawn(self._duties())
+            people = [self.spawn(self._person()) for _ in range(self.weather.people)]
+            await self.moment(self.dice.number(20, 120))
+            await asyncio.gather(*people)
+            self.weather = CALM
+            self.tell("weather", "is calm")
+            await self._quiet()
+            for _ in range(RETRIES):
+                await self.do(c.StartPipeline(post_id=POST.id, ungated=True))
+                await self._quiet()
+            duties.cancel()
+
+    async def _create(self) -> None:
+        config = PostConfig(topic="Puppies", slug="puppies")
+        gates = {Stage.WRITE: GateMode.REVIEW} if self.weather.gates else {}
+        command = c.CreatePost(post_id=POST.id, config=config, gates=gates)
+        facts = decide(Post(), command, self.now())
+        await self.arrives(Append(ref=POST, facts=facts, after=0), "person", "CreatePost")
+
+    async def _quiet(self) -> None:
+        while self._moving() or await self._owed():
+            await asyncio.sleep(20.0)
+
+    def _moving(self) -> bool:
+        busy = any(each.busy for stage in self._processes.values() for each in stage)
+        return busy or len(self._spawned) > 1 or not all(loan.settled for loan in self.loans)
+
+    async def _owed(self) -> bool:
+        post = (await self.memory.read(POST)).post
+        return post.active is not None or (post.held is not None and not post.paused)
+
+    def recorded(self) -> list[Recorded]:
+        return [Recorded(each.seq, each.fact) for each in self.memory.messages if each.fact]
