@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from hypothesis import given
 
-from shared.domain.text import digest, words
 from shared.domain.outputs import outputs, sources
 from shared.domain.post import fold
+from shared.domain.text import digest, words
 from shared.domain.values import Source, Stage
 from shared.testing import after
 from shared.testing.histories import histories, law
