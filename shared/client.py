@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
 
 import httpx
 from httpx_sse import SSEError, aconnect_sse
@@ -250,15 +251,16 @@ class _Waits:
 def _is_here(url: str) -> bool:
     """Whether this is an address of this machine. Raises `Misconfigured` for what is none."""
     try:
-        parsed = httpx.URL(url)
-    except httpx.InvalidURL as error:
+        parts = urlsplit(url)
+        host, _ = httpx.URL(url).host, parts.port
+    except (httpx.InvalidURL, ValueError) as error:
         raise Misconfigured(f"{url!r} is no address: {error}") from error
-    if parsed.scheme not in ("http", "https") or not parsed.host:
+    if parts.scheme not in ("http", "https") or not host:
         raise Misconfigured(f"{url!r} is no address: say http://HOST:PORT")
     try:
-        return ip_address(parsed.host).is_loopback
+        return ip_address(host).is_loopback
     except ValueError:
-        return parsed.host == "localhost"
+        return host == "localhost"
 
 
 def _refusal(response: httpx.Response) -> GatewayError:

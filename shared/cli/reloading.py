@@ -24,6 +24,7 @@ the latest after the debounce."""
 
 async def reloading(console: Console, plant: Plant, stopping: asyncio.Event) -> None:
     """Until `stopping`."""
+    concerned((), plant.reloadable)  # reads the code now, so that the first change need not wait
     watching = awatch(*watched(), stop_event=stopping, step=STEP_MS, debounce=DEBOUNCE_MS)
     async for changes in watching:
         paths = sorted({Path(path) for _, path in changes})

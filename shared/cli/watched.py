@@ -30,6 +30,7 @@ BEGINS = {
     "stage_review": "review",
 }
 LONGEST_TAIL = 1_000
+COLUMNS = 5
 
 
 @dataclass
@@ -120,6 +121,8 @@ def log_line(entry: Mapping[str, Any]) -> Text:
 def picture(watched: Watched, now: float) -> RenderableType:
     """Ten lines that stay in place while the log runs by above them."""
     table = Table.grid(padding=(0, 2))
+    for _ in range(COLUMNS):
+        table.add_column(no_wrap=True)
     for stage in ORDER:
         table.add_row(*_row(watched, stage, now))
     parts: list[RenderableType] = [Text(), table]

@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 OURS = ("services", "shared")
 ENTRIES = {"simulator": "shared.local.simulator"}
 """What runs as a process without being a service."""
+BLOCKS = (ast.stmt, ast.excepthandler, ast.match_case)
 
 
 def watched() -> tuple[Path, ...]:
@@ -27,7 +28,7 @@ def watched() -> tuple[Path, ...]:
 
 def concerned(changed: Iterable[Path], names: Iterable[str]) -> set[str]:
     """Those of `names`, services and the simulator, to restart after these files changed."""
-    _imports.cache_clear()
+    _imported.cache_clear()
     paths = {path.resolve() for path in changed}
     return {name for name in names if _touches(name, paths)}
 
@@ -41,13 +42,24 @@ def _touches(name: str, paths: set[Path]) -> bool:
 def _needed(name: str) -> set[Path]:
     """Every file of ours that the process loads, and the tables (JSON) that lie beside them."""
     seen: set[Path] = set()
-    waiting = [ENTRIES.get(name, f"services.{name}.__main__")]
+    waiting = list(_files(ENTRIES.get(name, f"services.{name}.__main__")))
     while waiting:
-        for path in _files(waiting.pop()):
-            if path not in seen:
-                seen.add(path)
-                waiting.extend(_imports(path))
-    return seen | {data for path in seen for data in path.parent.glob("*.json")}
+        path = waiting.pop()
+        if path not in seen:
+            seen.add(path)
+            waiting.extend(_imported(path))
+    folders = {path.parent for path in seen}
+    return seen | {table for folder in folders for table in folder.glob("*.json")}
+
+
+@cache
+def _imported(path: Path) -> frozenset[Path]:
+    """The files that one file imports. Remembered for one question only: files come and go."""
+    try:
+        modules = _modules(path, path.stat().st_mtime_ns)
+    except FileNotFoundError:
+        return frozenset()
+    return frozenset(file for module in modules for file in _files(module))
 
 
 def _files(module: str) -> Iterator[Path]:
@@ -57,34 +69,38 @@ def _files(module: str) -> Iterator[Path]:
         base = ROOT.joinpath(*words[:count])
         for path in (base.with_suffix(".py"), base / "__init__.py"):
             if path.is_file():
-                yield path.resolve()
+                yield path
 
 
 @cache
-def _imports(path: Path) -> tuple[str, ...]:
+def _modules(path: Path, _as_of: int) -> frozenset[str]:
     """Every module of ours that a file imports; of a file in the middle of an edit, none."""
     try:
         tree = ast.parse(path.read_bytes())
-    except (SyntaxError, ValueError, FileNotFoundError):
-        return ()
-    named = (name for node in _executed(tree) for name in _modules(node))
-    return tuple(name for name in named if name.split(".")[0] in OURS)
+    except (SyntaxError, ValueError):
+        return frozenset()
+    named = {name for node in _statements(tree) for name in _names(node)}
+    return frozenset(name for name in named if name.split(".")[0] in OURS)
 
 
-def _executed(node: ast.AST) -> Iterator[ast.AST]:
-    """Every node that runs, in functions too."""
-    yield node
-    for child in _children(node):
-        yield from _executed(child)
+def _statements(tree: ast.Module) -> Iterator[ast.AST]:
+    """Every statement that may run, in functions too."""
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        waiting.extend(child for child in _inner(node) if isinstance(child, BLOCKS))
 
 
-def _children(node: ast.AST) -> Iterable[ast.AST]:
-    if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-        return node.orelse
-    return ast.iter_child_nodes(node)
+def _inner(node: ast.AST) -> Iterable[ast.AST]:
+    match node:
+        case ast.If(test=ast.Name(id="TYPE_CHECKING")):
+            return node.orelse
+        case _:
+            return ast.iter_child_nodes(node)
 
 
-def _modules(node: ast.AST) -> Sequence[str]:
+def _names(node: ast.AST) -> Sequence[str]:
     if isinstance(node, ast.Import):
         return [each.name for each in node.names]
     if isinstance(node, ast.ImportFrom) and node.module:

@@ -130,5 +130,5 @@ def plainly(line: str) -> str:
     if not isinstance(told, dict) or "event" not in told:
         return line.removeprefix("galley: ")[:LONGEST_WORDS]
     reason = told.get("exception") or told.get("error") or told.get("why") or ""
-    words = f"{told['event']} {str(reason).strip().splitlines()[-1] if reason else ''}"
-    return words.strip()[:LONGEST_WORDS]
+    words = str(reason).strip().splitlines()[-1:]
+    return " ".join((str(told["event"]), *(word.strip() for word in words)))[:LONGEST_WORDS]

@@ -1,0 +1,49 @@
+"""What a person is told to do about a post that rests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from shared.cli.summary import advice
+
+AT = "http://127.0.0.1:1/api/posts/p"
+
+
+def post(current: str, waits_for: str = "", **more: Any) -> dict[str, Any]:
+    return {"current_stage": current, "waits_for": waits_for, "failures": [], **more}
+
+
+def told(**fields: Any) -> str:
+    return "\n".join(advice(post(**fields), AT))
+
+
+def test_a_complete_post_needs_nothing() -> None:
+    assert told(current="complete") == ""
+
+
+@pytest.mark.parametrize(
+    ("current", "action"),
+    [("paused", "resume"), ("cancelled", "run"), ("pending", "run")],
+)
+def test_a_post_at_rest_is_moved_by_a_command(current: str, action: str) -> None:
+    assert told(current=current).endswith(f"curl -X POST '{AT}/{action}'")
+
+
+def test_a_review_is_answered_by_its_number() -> None:
+    review = {"seq": 17, "stage": "outline", "mode": "review"}
+    said = told(current="outline", waits_for="person", review=review)
+    assert "outline is done and waits for a person" in said
+    assert f"'{AT}/approve' -H 'Content-Type: application/json' -d '{{\"review\": 17}}'" in said
+
+
+def test_a_failure_tells_how_often_it_was_tried_and_why_it_failed() -> None:
+    failure = {"stage": "write", "code": "overloaded", "message": "busy", "attempts": 3}
+    said = told(current="failed", failures=[failure])
+    assert "write failed after 3 attempts (overloaded): busy" in said
+    assert f"curl -X POST '{AT}/run'" in said
+
+
+def test_a_budget_that_is_used_up_is_named() -> None:
+    assert "write waits for its budget" in told(current="write", waits_for="budget")
