@@ -79,6 +79,43 @@ def a_settled_answer_is_never_paid_again(world: World) -> Iterator[str]:
             yield f"{_told(name)} was paid for already at {free}"
 
 
+def a_question_is_settled_once(world: World) -> Iterator[str]:
+    settled = Counter(
+        (fact.run, fact.key, fact.request)
+        for _, fact in world.recorded()
+        if isinstance(fact, e.CallSettled)
+    )
+    yield from (
+        f"{asked} was settled {times} times" for asked, times in settled.items() if times > 1
+    )
+
+
+def no_call_is_tried_too_often_or_too_early(world: World) -> Iterator[str]:
+    attempts = _attempts(world)
+    for name, facts in attempts.items():
+        failed = facts["ended"].fact if "ended" in facts else None
+        if not isinstance(failed, e.CallFailed):
+            continue
+        if failed.tries > world.policy.max_attempts:
+            yield f"{_told(name)} was try {failed.tries}"
+        after = attempts.get(name.model_copy(update={"attempt": name.attempt + 1}), {})
+        if "started" not in after:
+            continue
+        waited = (after["started"].fact.at - failed.at).total_seconds()
+        if failed.wait_s is None or waited < failed.wait_s - 0.001:
+            yield f"{_told(name)} was tried again after {waited} s, not {failed.wait_s}"
+
+
+def deliveries_are_counted_without_a_gap(world: World) -> Iterator[str]:
+    counted: dict[int, list[int]] = defaultdict(list)
+    for _, fact in world.recorded():
+        if isinstance(fact, e.StageStarted):
+            counted[fact.run].append(fact.delivery)
+    for run, numbers in counted.items():
+        if numbers != list(range(1, len(numbers) + 1)):
+            yield f"run {run}: {numbers}"
+
+
 def an_attempt_is_sent_once_and_after_its_claim(world: World) -> Iterator[str]:
     attempts = _attempts(world)
     for name, times in Counter(sent.name for sent in world.sent).items():
@@ -119,6 +156,9 @@ LAWS: tuple[Callable[[World], Iterable[str]], ...] = (
     every_attempt_ends,
     an_attempt_follows_the_end_of_the_one_before,
     a_settled_answer_is_never_paid_again,
+    a_question_is_settled_once,
+    no_call_is_tried_too_often_or_too_early,
+    deliveries_are_counted_without_a_gap,
     an_attempt_is_sent_once_and_after_its_claim,
     what_was_charged_is_booked_once_or_named,
     nothing_is_said_of_a_deleted_post,

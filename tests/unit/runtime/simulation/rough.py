@@ -7,8 +7,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from shared.errors import LogError, LogUnavailable, Unconfirmed
-from shared.eventlog import History
+from shared.domain.events import CallAbandoned, CallStarted, StageStarted
+from shared.domain.upcast import encode
+from shared.errors import LogError, LogUnavailable, TooLarge, Unconfirmed
+from shared.eventlog import MAX_FACT_BYTES, History
 from tests.unit.runtime.simulation.process import Dead
 
 if TYPE_CHECKING:
@@ -24,19 +26,26 @@ if TYPE_CHECKING:
 
 
 class RoughLog:
-    """An `EventLog` for one process."""
+    """An `EventLog` for one delivery in one process; it notices what an overtaken one may not
+    do."""
 
-    def __init__(self, world: World, process: Process) -> None:
+    def __init__(self, world: World, process: Process, run: int) -> None:
         self._world = world
         self._process = process
+        self._run = run
+        self._mine = 0
+        self._shown = 0
 
     async def read(self, ref: PostRef, calls: Sequence[tuple[Stage, int]] = ()) -> History:
         await self._away("read")
         history = await self._world.memory.read(ref, calls)
-        if self._world.dice.chance(self._world.weather.lags):
+        lags = self._world.dice.chance(self._world.weather.lags)
+        if lags:
             history = _earlier(history, self._world.dice.number(0, 4))
         await self._world.network()
         await self._process.turn()
+        if not lags:
+            self._shown = max(self._shown, _delivery(history.calls, self._run))
         return history
 
     async def last(self, ref: PostRef) -> Recorded | None:
@@ -56,6 +65,7 @@ class RoughLog:
         await self._process.turn()
         dice, weather = self._world.dice, self._world.weather
         facts = "+".join(fact.type for fact in append.facts)  # type: ignore[attr-defined]
+        self._looked_at(append)
         if dice.chance(weather.dies):
             self._dies(f"before {facts}")
         if dice.chance(weather.unconfirmed):
@@ -68,7 +78,23 @@ class RoughLog:
         await self._process.turn()
         if isinstance(outcome, BaseException):
             raise outcome
+        if isinstance(append.facts[0], StageStarted):
+            self._mine = append.facts[0].delivery
         return outcome
+
+    def _looked_at(self, append: Append) -> None:
+        """What is too large is never sent. A worker that was shown a newer delivery than its own
+        claims nothing more, and takes nobody for dead."""
+        if any(len(encode(fact)) > MAX_FACT_BYTES for fact in append.facts):
+            raise TooLarge("too large")
+        fact = append.facts[0]
+        takes = isinstance(fact, CallStarted) or (
+            isinstance(fact, CallAbandoned) and fact.reason == "ambiguous after crash"
+        )
+        if takes and 0 < self._mine < self._shown:
+            self._world.escaped.append(
+                f"{self._process.name}: {fact} by delivery {self._mine}, after {self._shown}"
+            )
 
     async def _unsure(self, append: Append, facts: str) -> None:
         """The answer is lost; the message too, or it arrives at once, or much later."""
@@ -111,6 +137,13 @@ class RoughLog:
 
     async def stored(self, seq: int) -> Stored | None:
         raise NotImplementedError
+
+
+def _delivery(calls: Sequence[Recorded], run: int) -> int:
+    newest = (
+        fact.delivery for _, fact in calls if isinstance(fact, StageStarted) and fact.run == run
+    )
+    return max(newest, default=0)
 
 
 def _earlier(history: History, facts: int) -> History:

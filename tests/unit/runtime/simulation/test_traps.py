@@ -25,8 +25,8 @@ from shared.domain.events import (
 )
 from shared.domain.ledger import ledger
 from shared.domain.values import Source, Stage, Usage
-from shared.errors import Conflict, LogUnavailable, Unconfirmed
-from shared.eventlog import History
+from shared.errors import Conflict, LogUnavailable, Permanent, Unconfirmed
+from shared.eventlog import Append, History
 from shared.providers.port import Answer, Picture
 from shared.runtime.desk import Work
 from shared.testing.memory import MemoryMedia
@@ -47,7 +47,6 @@ if TYPE_CHECKING:
 
     from shared.domain.events import Fact, PostEvent, Recorded
     from shared.domain.subjects import PostRef
-    from shared.eventlog import Append
     from shared.runtime.desk import Desk, StageFunction
 
 USAGE = Usage(model=MODEL, tokens_in=1000, tokens_out=200)
@@ -289,6 +288,24 @@ def test_a_replica_that_lags_cannot_hide_an_open_attempt():
     facts = lived(life())
     assert only(facts, StageFailed)[0].code == "stage_deadline"
     assert len(only(facts, CallAbandoned)) == 1
+
+
+class SlipsIn(Between):
+    """Another worker claims just before the run fails, and dies."""
+
+    async def append(self, append: Append) -> tuple[int, ...]:
+        if any(isinstance(fact, StageFailed) for fact in append.facts):
+            claim = only(await self.bench.facts(), CallStarted)[-1]
+            other = claim.model_copy(update={"key": "other", "token": "not mine"})
+            await self.bench.memory.append(Append(ref=POST, facts=[other]))
+        return await super().append(append)
+
+
+def test_a_claim_that_slips_in_before_the_failure_is_named_all_the_same():
+    refused = Permanent("no", code="refusal")
+    _, facts = told(asks("draft"), refused, log=SlipsIn)
+    assert only(facts, StageFailed)
+    assert [each.key for each in only(facts, CallAbandoned)] == ["other"]
 
 
 class MediaAway(MemoryMedia):

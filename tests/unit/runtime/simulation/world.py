@@ -16,7 +16,7 @@ from uuid import UUID
 from shared.domain import commands as c
 from shared.domain.decide import decide
 from shared.domain.events import Recorded, StageRequested
-from shared.domain.post import Post
+from shared.domain.post import Post, fold
 from shared.domain.subjects import MAIN, PostRef
 from shared.domain.values import GateMode, ModelSettings, PostConfig, Stage
 from shared.errors import Conflict, Rejected
@@ -66,6 +66,7 @@ class World:
         self._processes: dict[Stage, list[Process]] = {stage: [] for stage in Stage}
         self._awaited: list[tuple[int, asyncio.Event]] = []
         self._spawned: set[asyncio.Task[Any]] = set()
+        self._folded = (0, Post())
         self._names = itertools.count(1)
         self._tokens = itertools.count(1)
 
@@ -138,7 +139,7 @@ class World:
         self.tell(process.name, f"is lent {loan.seq}")
         live = Announced()
         tools = Tools(
-            events=RoughLog(self, process),
+            events=RoughLog(self, process, loan.seq),
             media=RoughMedia(self, process),
             models={"claude": Provider(self, process, live)},
             prices=PRICES,
@@ -225,7 +226,7 @@ class World:
     async def _duties(self) -> None:
         while True:
             await asyncio.sleep(self.dice.between(1.0, 10.0))
-            held = (await self.memory.read(POST)).post.held
+            held = self.post().held
             if held is not None and held.until is not None:
                 if held.until > self.now():
                     await asyncio.sleep((held.until - self.now()).total_seconds())
@@ -257,16 +258,22 @@ class World:
         await self.arrives(Append(ref=POST, facts=facts, after=0), "person", "CreatePost")
 
     async def _quiet(self) -> None:
-        while self._moving() or await self._owed():
+        while self._moving() or self._owed():
             await asyncio.sleep(20.0)
 
     def _moving(self) -> bool:
         busy = any(each.busy for stage in self._processes.values() for each in stage)
         return busy or len(self._spawned) > 1 or not all(loan.settled for loan in self.loans)
 
-    async def _owed(self) -> bool:
-        post = (await self.memory.read(POST)).post
+    def _owed(self) -> bool:
+        post = self.post()
         return post.active is not None or (post.held is not None and not post.paused)
+
+    def post(self) -> Post:
+        """The post as it stands; folded again only when there is more."""
+        if self._folded[0] != self.end:
+            self._folded = (self.end, fold(self.recorded()))
+        return self._folded[1]
 
     def recorded(self) -> list[Recorded]:
         return [Recorded(each.seq, each.fact) for each in self.memory.messages if each.fact]
