@@ -62,7 +62,6 @@ async def up(console: Console, plan: Plan, *, reload: bool) -> int:
         say(console, f'Hand in a topic with: galley post "TOPIC" --follow{_where(plan)}')
         say(console, "Ctrl-C stops it.")
         if reload:
-            say(console, "Watching the code: what a change concerns is restarted.")
             await reloading(console, plant, told.stopping)
         else:
             await told.stopping.wait()

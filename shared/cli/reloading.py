@@ -18,19 +18,35 @@ if TYPE_CHECKING:
 
 STEP_MS = 50
 DEBOUNCE_MS = 400
-"""Editors write a file in several steps; a change is taken up when so long nothing happens, or at
-the latest after the debounce."""
+"""Editors write a file in several steps: a change is taken up when nothing more happens for a step,
+at the latest after the debounce."""
+FIRST_LOOK_MS = 200
 
 
 async def reloading(console: Console, plant: Plant, stopping: asyncio.Event) -> None:
-    """Until `stopping`."""
+    """Until `stopping`. Says when it has begun: what changes from then on is noticed."""
     concerned((), plant.reloadable)  # reads the code now, so that the first change need not wait
-    watching = awatch(*watched(), stop_event=stopping, step=STEP_MS, debounce=DEBOUNCE_MS)
-    async for changes in watching:
-        paths = sorted({Path(path) for _, path in changes})
-        if names := sorted(concerned(paths, plant.reloadable)):
-            say(console, f"{_named(paths)} changed: restarting {', '.join(names)}")
-            await asyncio.gather(*(plant.restart(name) for name in names))
+    begun = False
+    async for changes in awatch(
+        *watched(),
+        stop_event=stopping,
+        step=STEP_MS,
+        debounce=DEBOUNCE_MS,
+        rust_timeout=FIRST_LOOK_MS,
+        yield_on_timeout=True,
+    ):
+        if not begun:
+            begun = True
+            say(console, "Watching the code: what a change concerns is restarted.")
+        if changes:
+            await _restart(console, plant, sorted({Path(path) for _, path in changes}))
+
+
+async def _restart(console: Console, plant: Plant, paths: list[Path]) -> None:
+    names = sorted(concerned(paths, plant.reloadable))
+    if names:
+        say(console, f"{_named(paths)} changed: restarting {', '.join(names)}")
+        await asyncio.gather(*(plant.restart(name) for name in names))
 
 
 def _named(paths: list[Path]) -> str:

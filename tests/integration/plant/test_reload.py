@@ -41,7 +41,7 @@ def reloading(copy: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         ("services/outline/stage.py", {"outline"}),
         ("shared/providers/gemini.py", {"images"}),
         ("shared/simulator/app.py", {"simulator"}),
-        ("shared/content/readability.py", {"edit", "gateway"}),
+        ("shared/content/structured.py", {"images", "ready"}),
     ],
 )
 def test_a_change_restarts_exactly_what_it_concerns(
