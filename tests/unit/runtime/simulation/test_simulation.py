@@ -14,9 +14,9 @@ from tests.unit.runtime.simulation.laws import broken
 from tests.unit.runtime.simulation.virtual_time import Hangs, lived
 from tests.unit.runtime.simulation.world import World
 
-PORTIONS = 10
 SEEDS = int(os.environ.get("GALLEY_SIMULATION_SEEDS", "300"))
 FIRST = int(os.environ.get("GALLEY_SIMULATION_FIRST", "0"))
+PORTIONS = max(10, SEEDS // 100)
 
 
 def told(seed: int) -> tuple[World, list[str]]:
