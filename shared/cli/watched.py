@@ -38,16 +38,17 @@ class Draft:
     """The text a stage is writing at this moment."""
 
     attempt: tuple[object, ...] = ()
+    start: int = 0
     text: str = ""
 
     def take(self, data: Mapping[str, Any]) -> None:
-        """Add a piece; a new attempt begins anew, a piece seen before adds nothing."""
-        attempt = data.get("run"), data.get("key"), data.get("attempt")
-        if attempt != self.attempt:
-            self.attempt, self.text = attempt, ""
-        offset = int(data.get("offset", len(self.text)))
-        if offset <= len(self.text):
-            self.text = self.text[:offset] + str(data.get("text", ""))
+        """Add a piece; a new attempt begins anew, and so does a piece that does not join on."""
+        attempt = data["run"], data["key"], data["attempt"]
+        place = int(data["offset"]) - self.start
+        if attempt != self.attempt or not 0 <= place <= len(self.text):
+            self.attempt, self.start, self.text = attempt, int(data["offset"]), ""
+            place = 0
+        self.text = self.text[:place] + str(data["text"])
 
 
 @dataclass

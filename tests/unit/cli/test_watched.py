@@ -92,6 +92,13 @@ def test_a_draft_grows_and_a_piece_seen_before_adds_nothing() -> None:
     assert draft.text == "Once upon"
 
 
+def test_a_draft_of_which_pieces_were_missed_goes_on_behind_the_gap() -> None:
+    draft = Draft()
+    for each in (piece("Once ", 0), piece("time", 12), piece(" there", 16)):
+        draft.take(each)
+    assert draft.text == "time there"
+
+
 def test_a_new_attempt_begins_the_draft_anew() -> None:
     draft = Draft()
     draft.take(piece("Once", 0))

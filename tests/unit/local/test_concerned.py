@@ -38,5 +38,10 @@ def test_the_price_table_concerns_those_who_count_money() -> None:
     assert {"research", "images", "simulator"} <= found
 
 
+def test_what_only_the_type_checker_imports_concerns_nobody() -> None:
+    """The gateway reaches this file through annotations alone."""
+    assert "gateway" not in concerned([ROOT / "shared/content/chatter.py"], EVERYBODY)
+
+
 def test_only_those_asked_about_are_named() -> None:
     assert concerned([ROOT / "shared/errors.py"], ["write"]) == {"write"}
