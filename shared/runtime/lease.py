@@ -37,9 +37,13 @@ class Lease:
         return self._monotonic() - self._confirmed < self._policy.ack_wait / 2
 
     async def confirm(self) -> None:
-        """Prolong the loan now. Raises `LogUnavailable` when the server does not answer."""
+        """Prolong the loan, from the moment of asking: the answer may have been long on its way.
+
+        Raises `LogUnavailable` when the server does not answer.
+        """
+        asked = self._monotonic()
         await self._delivery.still_working()
-        self._confirmed = self._monotonic()
+        self._confirmed = asked
 
     async def keep(self) -> None:
         """Beat until cancelled. Raises `NotActive` as soon as the run is seen to be closed."""
@@ -62,4 +66,4 @@ class Lease:
             return
         self._seen, post = last.seq, history.post
         if post.active is None or post.active.run != self._delivery.seq:
-            raise NotActive(deleted=post.deleted)
+            raise NotActive(deleted=post.deleted, seen=history.last)

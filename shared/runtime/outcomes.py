@@ -13,11 +13,13 @@ class RunEnded(Exception):
 
 
 class NotActive(RunEnded):
-    """The run is closed: cancelled, superseded, finished or deleted."""
+    """The run is closed: cancelled, superseded, finished or deleted. `seen` is the post's last flow
+    fact in the read that showed it; 0 when no read did."""
 
-    def __init__(self, *, deleted: bool = False) -> None:
+    def __init__(self, *, deleted: bool = False, seen: int = 0) -> None:
         super().__init__("the run is no longer the open one")
         self.deleted = deleted
+        self.seen = seen
 
 
 class Overtaken(RunEnded):

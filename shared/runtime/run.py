@@ -95,7 +95,8 @@ class StageRunner:
         try:
             if await self._take(view, calls):
                 await self._work(view, lease, calls)
-        except NotActive:
+        except NotActive as closed:
+            view.reach(closed.seen)
             await calls.leave()
         except (Overtaken, LogError):
             await calls.written()
@@ -122,7 +123,7 @@ class StageRunner:
         for _ in range(TRIES):
             await view.read()
             if not view.active:
-                raise NotActive(deleted=view.history.post.deleted)
+                raise NotActive(deleted=view.history.post.deleted, seen=view.history.last)
             if (mine := view.journal.delivery_of(token)) is not None:
                 view.delivery = mine
                 return True

@@ -46,17 +46,29 @@ class RunView:
         or written before; never trust one that does not: it comes from a replica that lags."""
         for _ in range(READS):
             history = await self._log.read(self.ref, self._runs())
-            newest = max((seq for seq, _ in (*history.flow[-1:], *history.calls)), default=0)
-            if newest >= self._reached and history.last >= self.run:
-                links = lineage(history.flow, self.run)
-                calls = (*history.calls, *await self._deeper(links))
-                self.history, self.journal = history, CallJournal(links, calls)
-                self._reached = newest
+            links = lineage(history.flow, self.run)
+            deeper = await self._deeper(links)
+            if deeper is not None and self._take(history, links, deeper):
                 return
             if history.post.deleted:
-                raise NotActive(deleted=True)
+                raise NotActive(deleted=True, seen=history.last)
             await asyncio.sleep(PAUSE)
+        if self.history.last:
+            raise LogUnavailable(
+                f"the log answers with less of {self.ref.prefix} than it has shown"
+            )
         raise NotInHistory(f"no read of {self.ref.prefix} reaches its request {self.run}")
+
+    def _take(self, history: History, links: Sequence[Link], deeper: Sequence[Recorded]) -> bool:
+        """Believe a read that knows all this worker knows by now: another call of the run may have
+        written, or read, while this one was on its way."""
+        newest = max((seq for seq, _ in (*history.flow[-1:], *history.calls)), default=0)
+        if newest < self._reached or history.last < self.run:
+            return False
+        self.history = history
+        self.journal = CallJournal(links, (*history.calls, *deeper))
+        self._reached = newest
+        return True
 
     def _runs(self) -> list[tuple[Stage, int]]:
         """What one round trip can fetch: this run and the one it names."""
@@ -65,10 +77,14 @@ class RunView:
             runs.append((self.request.stage, self.request.resumes))
         return runs
 
-    async def _deeper(self, links: Sequence[Link]) -> tuple[Recorded, ...]:
-        """Runs further back than the one this request names; seldom any."""
+    async def _deeper(self, links: Sequence[Link]) -> tuple[Recorded, ...] | None:
+        """Runs further back than the one this request names; seldom any. None from a replica that
+        does not know the request yet, and so may not know their answers either."""
         runs = [(self.request.stage, link.run) for link in links[2:]]
-        return (await self._log.read(self.ref, runs)).calls if runs else ()
+        if not runs:
+            return ()
+        history = await self._log.read(self.ref, runs)
+        return history.calls if history.last >= self.run else None
 
     def note(self, seq: int, fact: PostEvent) -> None:
         """A call fact this worker has just written itself."""
@@ -98,7 +114,7 @@ class RunView:
     def require_mine(self) -> None:
         """The same, by what was read last: by whom does not matter, several calls share a view."""
         if not self.active:
-            raise NotActive(deleted=self.history.post.deleted)
+            raise NotActive(deleted=self.history.post.deleted, seen=self.history.last)
         if self.overtaken:
             raise Overtaken
 
