@@ -40,8 +40,8 @@ MOST_PROBLEMS = 3
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One server-sent event. `id` is the log's sequence, empty for what is not stored (live
-    tokens)."""
+    """One server-sent event. `id` is the log's sequence; live tokens, which are not stored, bear
+    that of the last stored event before them, so that resuming there misses nothing."""
 
     name: str
     id: str

@@ -20,7 +20,7 @@ from shared.jetstream import connect, ensure
 from shared.local.environment import PROVIDERS
 from shared.local.layout import DEFAULT
 from shared.local.plant import Plan, Plant, running_plant
-from shared.settings import Nats, load
+from shared.settings import Nats, Process, load
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -145,5 +145,5 @@ async def topology(console: Console) -> None:
     nats = load(Nats)
     password = nats.password.get_secret_value()
     async with connect(nats.url, nats.user, password, "topology") as admin:
-        await ensure(admin)
+        await ensure(admin, ack_wait=load(Process).ack_wait_s)
     say(console, "The stream, its consumers and the media store are as they should be.")

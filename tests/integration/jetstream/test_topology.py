@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from io import StringIO
 from typing import TYPE_CHECKING
 
 import pytest
 from nats.js import api
+from rich.console import Console
 
+from shared.cli.plant import topology
 from shared.domain.values import ORDER
 from shared.errors import LogUnavailable, Misconfigured
 from shared.jetstream import ADMIN, ensure, open_log, server_config
@@ -16,6 +19,7 @@ from tests.integration.jetstream.stories import begin, new_post
 if TYPE_CHECKING:
     from shared.jetstream import Connection, JetStreamLog
     from tests.integration.jetstream.conftest import Mortal
+    from tests.integration.jetstream.server import GalleyNats
 
 pytestmark = pytest.mark.integration
 
@@ -56,6 +60,18 @@ async def test_made_again_it_keeps_everything(admin: Connection, log: JetStreamL
     known = await admin.nc.jetstream().consumer_info("GALLEY", "edit")
     assert known.config is not None
     assert known.config.ack_wait == 5
+
+
+async def test_the_command_hands_on_the_ack_wait_the_services_were_given(
+    admin: Connection, galley_nats: GalleyNats, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = {"NATS_URL": galley_nats.url, "NATS_USER": ADMIN, "NATS_PASSWORD": PASSWORDS[ADMIN]}
+    for name, value in (told | {"ACK_WAIT_S": "7"}).items():
+        monkeypatch.setenv(f"GALLEY_{name}", value)
+    await topology(Console(file=StringIO()))
+    known = await admin.nc.jetstream().consumer_info("GALLEY", "write")
+    assert known.config is not None
+    assert known.config.ack_wait == 7
 
 
 @pytest.mark.parametrize(
