@@ -88,10 +88,17 @@ async def test_whoever_saw_the_run_closed_believes_no_read_that_shows_it_open():
     assert not view.active
 
 
-async def test_a_loan_counts_from_the_asking_however_long_the_answer_took():
+async def test_a_loan_counts_from_the_asking_however_long_the_answer_took(
+    monkeypatch: pytest.MonkeyPatch,
+):
     bench = Bench()
     mine = await requested(bench)
-    times = iter((0.0, 10.0, 26.0))
-    lease = Lease(mine, bench.memory, bench.policy, lambda: next(times))
+
+    async def slow() -> None:
+        bench.mono += 20.0
+
+    monkeypatch.setattr(mine, "still_working", slow)
+    lease = Lease(mine, bench.memory, bench.policy, lambda: bench.mono)
+    assert lease.fresh()
     await lease.confirm()
     assert not lease.fresh()
