@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from shared.domain.post import Post, fold
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
     from contextlib import AbstractAsyncContextManager
     from datetime import datetime
 
@@ -75,9 +75,17 @@ class Append:
     also: Sequence[Guarded] = field(default=())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading(NamedTuple):
+    """What came of reading a message as a fact."""
+
+    fact: PostEvent | None = None
+    problem: str = ""
+    too_new: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class Stored:
-    """One message of the log, as the tail sees it.
+    """One message of the log, as the tail sees it; read as a fact when somebody first asks.
 
     `fact` is None when the message is no fact of a post (a slug, a document, a balance: then
     `problem` is empty) or cannot be read (`problem` says why; `too_new` when newer code could).
@@ -87,11 +95,25 @@ class Stored:
     subject: str
     data: bytes
     ref: PostRef | None = None
-    fact: PostEvent | None = None
-    problem: str = ""
-    too_new: bool = False
+    read: Callable[[], Reading] = field(default=Reading, compare=False, repr=False)
     stored_at: datetime | None = None
     trace: str = ""
+
+    @cached_property
+    def _reading(self) -> Reading:
+        return self.read()
+
+    @property
+    def fact(self) -> PostEvent | None:
+        return self._reading.fact
+
+    @property
+    def problem(self) -> str:
+        return self._reading.problem
+
+    @property
+    def too_new(self) -> bool:
+        return self._reading.too_new
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,6 +35,16 @@ _REMEMBERED = 20_000
 
 type _Of = tuple[UUID, Stage]
 
+_ENDS_ONE = (StageCompleted, StageFailed, StageDeferred, BudgetExceeded)
+_ENDS_ALL = (PostDeleted, PostRestarted, PipelineCancelled)
+_ENDING = frozenset(fact.EVENT for fact in _ENDS_ONE + _ENDS_ALL)
+
+
+def may_end_a_text(subject: str) -> bool:
+    """Whether `Drafts.ended` has any use for what stands at this subject."""
+    words = subject.split(".")
+    return words[3] == "flow" and words[5] in _ENDING
+
 
 @dataclass(frozen=True, slots=True)
 class Draft:
@@ -80,9 +90,9 @@ class Drafts:
 
     def ended(self, post: UUID, fact: PostEvent) -> None:
         """The log has spoken: forget what it makes obsolete."""
-        if isinstance(fact, StageCompleted | StageFailed | StageDeferred | BudgetExceeded):
+        if isinstance(fact, _ENDS_ONE):
             self._forget((post, fact.stage), fact.run)
-        elif isinstance(fact, PostDeleted | PostRestarted | PipelineCancelled):
+        elif isinstance(fact, _ENDS_ALL):
             for place, draft in [each for each in self._drafts.items() if each[0][0] == post]:
                 self._forget(place, draft.run)
 

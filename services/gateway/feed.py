@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from services.gateway.drafts import Drafts
+from services.gateway.drafts import Drafts, may_end_a_text
 from services.gateway.frames import Frame, of_entry
 from shared.domain.events import Recorded
 from shared.domain.journal import journal
@@ -146,12 +146,19 @@ class Feed:
     def _tell(self, stored: Stored) -> None:
         """Pass one message on. The position moves with it: who joins next misses nothing."""
         self._position = stored.seq
-        if stored.fact is None or stored.ref is None or stored.ref.tenant != self._tenant:
+        if stored.ref is None or stored.ref.tenant != self._tenant:
             return
-        self._drafts.ended(stored.ref.id, stored.fact)
-        entry = journal(Recorded(stored.seq, stored.fact))
+        post, watched = stored.ref.id, self._watched(stored.ref.id)
+        # Most messages end no text and are watched by nobody: those are not even decoded.
+        if not (watched or may_end_a_text(stored.subject)) or stored.fact is None:
+            return
+        self._drafts.ended(post, stored.fact)
+        entry = journal(Recorded(stored.seq, stored.fact)) if watched else None
         if entry is not None:
-            self._send(of_entry(stored.ref.id, entry), stored.ref.id, None)
+            self._send(of_entry(post, entry), post, None)
+
+    def _watched(self, post: UUID) -> bool:
+        return post in self._watching or None in self._watching
 
     def _move(self, seq: int) -> None:
         self._position = seq

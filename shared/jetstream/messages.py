@@ -6,24 +6,25 @@ A message is a fact only if its subject, its headers, its content and its produc
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from shared.domain.events import FlowFact, Progressed
 from shared.domain.subjects import check_place, place_of, subject_of
 from shared.domain.upcast import decode, encode
 from shared.errors import Malformed, TooLarge, TooNew
-from shared.eventlog import MAX_FACT_BYTES, Stored
+from shared.eventlog import MAX_FACT_BYTES, Reading, Stored
 from shared.jetstream.client import DUPLICATED
 from shared.jetstream.requests import SEQUENCE
 from shared.jetstream.rights import producer_may
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from nats.aio.msg import Msg
 
     from shared.domain.events import Fact, PostEvent
-    from shared.domain.subjects import Place
+    from shared.domain.subjects import Place, PostRef
     from shared.eventlog import Append, Guarded
 
 TYPE: Final = "Galley-Type"
@@ -143,22 +144,27 @@ def _version(item: Item) -> int:
 
 def stored_of(item: Item) -> Stored:
     """An item as a follower sees it: never an error, what is wrong stands in `problem`."""
-    ref, fact, problem, too_new = None, None, "", False
+    ref: PostRef | None = None
+    read: Callable[[], Reading] = Reading
     if item.subject.startswith("posts."):
         try:
             place = place_of(item.subject)
-            ref = place.post
-            fact = fact_of(item, place)
-        except (Malformed, TooNew) as error:
-            problem, too_new = str(error), isinstance(error, TooNew)
+            ref, read = place.post, partial(_read, item, place)
+        except Malformed as error:
+            read = partial(Reading, None, str(error))
     return Stored(
         seq=item.seq,
         subject=item.subject,
         data=item.data,
         ref=ref,
-        fact=fact,
-        problem=problem,
-        too_new=too_new,
+        read=read,
         stored_at=item.at,
         trace=item.headers.get(TRACE, ""),
     )
+
+
+def _read(item: Item, place: Place) -> Reading:
+    try:
+        return Reading(fact_of(item, place))
+    except (Malformed, TooNew) as error:
+        return Reading(None, str(error), isinstance(error, TooNew))

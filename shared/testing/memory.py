@@ -16,7 +16,7 @@ from shared.domain.events import FlowFact, Progressed, Recorded, StageRequested
 from shared.domain.subjects import place_of, subject_of
 from shared.domain.upcast import decode, encode
 from shared.errors import Conflict, ForeignLog, TooLarge
-from shared.eventlog import MAX_FACT_BYTES, History, LogState, Stored
+from shared.eventlog import MAX_FACT_BYTES, History, LogState, Reading, Stored
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -103,9 +103,11 @@ class MemoryLog:
     ) -> int:
         seq = len(self.messages) + 1
         at = BEGINNING + timedelta(seconds=seq)
-        kept = None if fact is None else _again(fact, data)
+        kept = Reading(None if fact is None else _again(fact, data))
         post = None if fact is None else ref
-        stored = Stored(seq=seq, subject=subject, data=data, ref=post, fact=kept, stored_at=at)
+        stored = Stored(
+            seq=seq, subject=subject, data=data, ref=post, read=lambda: kept, stored_at=at
+        )
         self.messages.append(stored)
         self._last_at[subject] = seq
         return seq

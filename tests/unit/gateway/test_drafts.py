@@ -7,12 +7,16 @@ from itertools import accumulate
 from typing import Any
 from uuid import UUID
 
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.gateway.drafts import Drafts
+from services.gateway.drafts import Drafts, may_end_a_text
+from shared.domain.events import FACTS
+from shared.domain.subjects import MAIN, PostRef, subject_of
 from shared.domain.values import ORDER, Stage
 from shared.eventlog import Tokens
+from shared.testing.arbitrary import facts
 from shared.testing.vocabulary import completed
 
 POST = UUID(int=1)
@@ -81,3 +85,20 @@ def test_so_many_texts_are_kept_and_no_more() -> None:
     for number in range(5_000):
         drafts.take(UUID(int=number + 2), piece("ab", 0))
     assert len(drafts._drafts) <= 2_000
+
+
+@pytest.mark.parametrize("kind", sorted(FACTS))
+@settings(max_examples=5, deadline=None)
+@given(data=st.data())
+def test_no_fact_that_ends_a_text_is_passed_over_by_its_subject(
+    kind: str, data: st.DataObject
+) -> None:
+    """The feed decodes only what `may_end_a_text` lets through."""
+    drawn = data.draw(facts(kind))
+    here = {"post_id": POST, "stage": Stage.WRITE, "run": 5, "key": "draft"}
+    named = {name: value for name, value in here.items() if name in type(drawn).model_fields}
+    fact = drawn.model_copy(update=named)
+    drafts = Drafts()
+    drafts.take(POST, piece("Once upon", 0))
+    drafts.ended(POST, fact)
+    assert kept(drafts) or may_end_a_text(subject_of(PostRef(MAIN, POST), fact, 3))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from shared.domain.events import FlowFact, Recorded
 from shared.domain.subjects import MAIN, PostRef, subject_of
 from shared.domain.upcast import decode, encode
-from shared.eventlog import LogState, Stored
+from shared.eventlog import LogState, Reading, Stored
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence
@@ -42,13 +42,13 @@ def message(seq: int, fact: PostEvent, n: int = 0) -> Stored:
         subject=subject_of(ref, fact, n),
         data=data,
         ref=ref,
-        fact=decode(fact.type, fact.VERSION, data),
+        read=lambda: Reading(decode(fact.type, fact.VERSION, data)),
         stored_at=STORED_AT,
     )
 
 
 def unreadable(stored: Stored, problem: str = "no JSON", *, too_new: bool = False) -> Stored:
-    return replace(stored, fact=None, problem=problem, too_new=too_new)
+    return replace(stored, read=lambda: Reading(None, problem, too_new))
 
 
 class Tape:

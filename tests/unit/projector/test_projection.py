@@ -18,7 +18,7 @@ from shared.domain.outputs import outputs
 from shared.domain.post import Held, Post, Review, fold
 from shared.domain.subjects import MAIN, PostRef
 from shared.domain.values import Deadline, GateMode, Stage
-from shared.eventlog import Stored
+from shared.eventlog import Reading, Stored
 from shared.testing import NOW, OTHER, POST
 from shared.testing.histories import histories, law
 from tests.unit.projector.stories import Ending, article, call, deleted, log_line
@@ -74,7 +74,7 @@ def test_what_is_no_fact_of_a_post_changes_nothing() -> None:
 def test_what_has_no_post_is_kept_without_marking_any() -> None:
     lost = set_aside(unreadable(taped(article(POST))[0]), "why\0")
     assert (lost.quarantine[0].post_id, lost.quarantine[0].problem) == (POST, "why\ufffd")
-    stray = Stored(seq=1, subject="posts.x", data=b"?", problem="no fact of ours stands there")
+    stray = Stored(seq=1, subject="posts.x", data=b"?", read=lambda: Reading(problem="no fact"))
     nowhere = project([stray], {})
     assert (nowhere.quarantine[0].post_id, nowhere.damaged) == (None, ())
 
