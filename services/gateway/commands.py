@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from shared.domain.commands import ApproveStage, RejectStage
 from shared.domain.decide import decide
@@ -44,6 +44,13 @@ class Refused(GalleyError):
         self.post = post
 
 
+class Done(NamedTuple):
+    """What a command came to: the post's history, and whether this very call wrote its end."""
+
+    history: History
+    stored: bool
+
+
 class Contended(GalleyError):
     """Others wrote first every time, so nothing was decided."""
 
@@ -59,22 +66,25 @@ async def execute(
     *,
     also: Sequence[Guarded] = (),
     tries: int = TRIES,
-) -> History:
+    supposed: History | None = None,
+) -> Done:
     """Decide and store; the history with what was stored.
 
-    Raises `Refused`; `Contended` when others were faster `tries` times; `LogUnavailable`.
+    `supposed` is decided on first, unread: what is written says what it follows, so a wrong guess
+    is a conflict and costs one more round. Raises `Refused`; `Contended` when others were faster
+    `tries` times; `LogUnavailable`.
     """
-    history = await events.read(ref)
+    history = supposed or await events.read(ref)
     command = _bound(command, history.post)
     lost: Conflict | None = None
     for attempt in range(tries + 1):
         facts = _decided(history.post, command, clock())
         if not facts:
-            return history
+            return Done(history, stored=False)
         if attempt == tries:
             break
         try:
-            return await _stored(events, history, facts, also)
+            return Done(await _stored(events, history, facts, also), stored=True)
         except Conflict as conflict:
             lost = conflict
         await _pause(attempt)

@@ -46,7 +46,8 @@ class Gateway:
         return PostRef(self.tenant, post_id)
 
 
-def _of(request: Request) -> Gateway:
+async def _of(request: Request) -> Gateway:
+    """Async, because FastAPI sends every other function to a thread of its own."""
     return cast("Gateway", request.app.state.gateway)
 
 

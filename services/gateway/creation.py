@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from uuid import UUID
 
-    from services.gateway.commands import Clock
+    from services.gateway.commands import Clock, Done
     from shared.domain.commands import CreatePost
     from shared.domain.subjects import PostRef
     from shared.eventlog import EventLog
@@ -35,14 +35,16 @@ async def create(
     order: Callable[[str], CreatePost],
     chosen: str | None,
     clock: Clock,
-) -> History:
+) -> Done:
     """Create the post that `order` describes for a slug. Raises `Refused` with `SlugTaken`."""
     slug = ""
     for slug in slugs(order("").config.topic, chosen, ref.id):
         command = order(slug)
         claim = _claim(ref, command.config.profile_id, slug)
         try:
-            return await execute(events, ref, command, clock, also=[claim], tries=_TRIES)
+            return await execute(
+                events, ref, command, clock, also=[claim], tries=_TRIES, supposed=History(ref)
+            )
         except Contended:
             continue
     raise Refused(SlugTaken(slug), History(ref).post)

@@ -53,4 +53,4 @@ async def decided(
     """Carry out a command under its id. Raises `Refused`, `CommandReused`, `LogUnavailable`."""
     ref = gateway.ref(post_id)
     by = ids.command_ref(ref, key, asked, actor)
-    return await execute(gateway.events, ref, command(by), gateway.clock)
+    return (await execute(gateway.events, ref, command(by), gateway.clock)).history

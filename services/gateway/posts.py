@@ -29,7 +29,7 @@ async def create_post(
     """Hand in a topic. The pipeline starts by itself unless all six gates are closed."""
     ref = gateway.ref(ids.post_id(gateway.tenant, idempotency_key))
     by = ids.command_ref(ref, idempotency_key, spelled("create", asked), "local")
-    history = await create(
+    history, stored = await create(
         gateway.events,
         ref,
         lambda slug: _order(gateway, asked, by, ref.id, slug),
@@ -38,7 +38,8 @@ async def create_post(
     )
     response.headers["Location"] = f"/api/posts/{ref.id}"
     response.headers[SEQUENCE] = str(history.last)
-    return present.whole(await gateway.views.after(history))
+    views = gateway.views
+    return present.whole(views.begun(history) if stored else await views.after(history))
 
 
 def _order(

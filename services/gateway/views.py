@@ -55,6 +55,10 @@ class Views:
             return _existing(_of_rows(rows))
         return _existing(await self._folded(ref, rows))
 
+    def begun(self, history: History) -> View:
+        """The post as its creation has just left it: nothing was asked, paid or told before."""
+        return _of_log(history, None)
+
     async def after(self, history: History) -> View:
         """The post as this history has it."""
         return _of_log(await self._with_calls(history), await self._projected(history.ref))
