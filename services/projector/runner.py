@@ -31,6 +31,9 @@ type Role = Literal["connecting", "standby", "projecting", "stopped"]
 
 _log = structlog.get_logger()
 
+BUSY = 10
+"""A batch of so many messages: more of them are on their way."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
@@ -41,6 +44,7 @@ class Pace:
     backoff_s: float = 0.2
     longest_backoff_s: float = 8.0
     measure_s: float = 5.0
+    pile_up_s: float = 0.02
     most_behind: int = 10_000
     remembered: int = 2_000
 
@@ -173,7 +177,7 @@ class Projector:
     @asynccontextmanager
     async def _tailed(self, after: int) -> AsyncIterator[AsyncIterator[Sequence[Stored]]]:
         tail = self._events.tail(after)
-        arrivals = _ahead(tail, self._stopping)
+        arrivals = _ahead(tail, self._stopping, self._pace.pile_up_s)
         try:
             yield arrivals
         finally:
@@ -215,9 +219,13 @@ class Projector:
 
 
 async def _ahead(
-    tail: AsyncIterator[Sequence[Stored]], stopping: asyncio.Event
+    tail: AsyncIterator[Sequence[Stored]], stopping: asyncio.Event, pause_s: float
 ) -> AsyncGenerator[Sequence[Stored]]:
-    """The tail's batches until stopped; while one is worked on, the next is being fetched."""
+    """The tail's batches until stopped; while one is worked on, the next is being fetched.
+
+    Where much is going on it is given `pause_s` to pile up: a post whose row is written once for
+    ten facts costs a fraction of one that is written ten times.
+    """
     stopped = asyncio.create_task(stopping.wait())
     coming = asyncio.ensure_future(anext(tail))
     try:
@@ -226,9 +234,14 @@ async def _ahead(
             if stopping.is_set():
                 return
             batch = coming.result()
-            coming = asyncio.ensure_future(anext(tail))
+            coming = asyncio.ensure_future(_next(tail, pause_s if len(batch) >= BUSY else 0))
             yield batch
     finally:
         stopped.cancel()
         coming.cancel()
         await asyncio.gather(stopped, coming, return_exceptions=True)
+
+
+async def _next(tail: AsyncIterator[Sequence[Stored]], pause_s: float) -> Sequence[Stored]:
+    await asyncio.sleep(pause_s)
+    return await anext(tail)

@@ -4,6 +4,7 @@ agree."""
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
@@ -29,7 +30,7 @@ class PostRef(NamedTuple):
 
     @property
     def prefix(self) -> str:
-        return f"posts.{self.tenant}.{self.id}"
+        return _prefix(self)
 
     @property
     def flow(self) -> str:
@@ -39,6 +40,17 @@ class PostRef(NamedTuple):
     def calls(self, stage: Stage, run: int) -> str:
         """Filter over the call journal of one run."""
         return f"{self.prefix}.call.{stage}.{run}.>"
+
+
+@lru_cache(maxsize=10_000)
+def _prefix(post: PostRef) -> str:
+    """Kept, because each of a post's facts has to spell its id, several times over."""
+    return f"posts.{post.tenant}.{post.id}"
+
+
+@lru_cache(maxsize=10_000)
+def _post(tenant: str, spelled: str) -> PostRef:
+    return PostRef(tenant, UUID(spelled))
 
 
 class Place(NamedTuple):
@@ -77,7 +89,7 @@ def place_of(subject: str) -> Place:
     """Take a subject apart. Raises `Malformed` when no fact of ours can stand there."""
     words = subject.split(".")
     try:
-        post = PostRef(words[1], UUID(words[2]))
+        post = _post(words[1], words[2])
         match words[0], words[3:]:
             case "posts", ["flow", stage, event, n]:
                 return Place(post, "flow", stage, event, _count(n))

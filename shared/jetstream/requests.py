@@ -87,7 +87,8 @@ class Requests:
     ) -> tuple[list[Msg], Msg]:
         """The stored messages that answer, and the status that ends them.
 
-        `timeout` is the longest silence, not the whole length. Raises `NotTaken`, `Denied`,
+        `timeout` is the longest silence, not the whole length; half of it may be enough to give up
+        (a timer is not set anew for each message). Raises `NotTaken`, `Denied`,
         `NoAnswer`.
         """
         asked = _Open(asyncio.get_running_loop().create_future(), subject, timeout, series=True)
@@ -146,8 +147,9 @@ class Requests:
             asked.future.set_result(msg)
             return
         asked.messages.append(msg)
-        if asked.limit is not None:
-            asked.limit.reschedule(asyncio.get_running_loop().time() + asked.timeout)
+        now = asyncio.get_running_loop().time()
+        if asked.limit is not None and (asked.limit.when() or now) < now + asked.timeout / 2:
+            asked.limit.reschedule(now + asked.timeout)
 
 
 def _is_stored(msg: Msg) -> bool:
