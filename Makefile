@@ -24,6 +24,9 @@ INSTALL := $(PIP) install --require-hashes --requirement
 # hatchling is among the hashed requirements: building ourselves fetches nothing.
 INSTALL_SELF := $(PIP) install --quiet --no-deps --no-build-isolation --no-index --editable .
 
+# Each test brings its own servers and ports; most of them wait more than they work.
+PARALLEL := --numprocesses auto --maxprocesses 4 --dist worksteal
+
 COMPILE = $(VENV)/bin/uv pip compile --quiet --python-version 3.12 --universal \
 	--generate-hashes --no-emit-index-url --no-header \
 	$(if $(UPGRADE),--upgrade) pyproject.toml
@@ -40,7 +43,7 @@ up: $(VENV)/.local ## start all services on this machine and stay up
 	@$(GALLEY) up
 
 test: static ## everything: what `check` does, and every test against real servers
-	$(PY) -m pytest
+	$(PY) -m pytest $(PARALLEL)
 
 check: static ## format, lint, types, imports, prices and the fast tests: seconds, no servers
 	$(PY) -m pytest -m "not integration and not slow" $(wildcard tests/unit tests/contract tests/house)
