@@ -31,6 +31,7 @@ type Role = Literal["connecting", "standby", "projecting", "stopped"]
 
 _log = structlog.get_logger()
 
+UNREACHED = "has not reached Postgres yet"
 BUSY = 10
 """A batch of so many messages: more of them are on their way."""
 
@@ -60,7 +61,7 @@ class Projector:
         self._pulse = pulse
         self._pace = pace or Pace()
         self._stopping = asyncio.Event()
-        self._trouble: str | None = "has not reached Postgres yet"
+        self._trouble: str | None = UNREACHED
         self._log_trouble: str | None = None
         self._end = 0
         self.role: Role = "connecting"
@@ -138,6 +139,8 @@ class Projector:
     async def _follow(self, store: Store) -> None:
         batches = Batches(store, await self._verified(store), self._pace.remembered)
         self.role, self.position = "projecting", batches.position.seq
+        if self._trouble == UNREACHED:  # any other is over only when a batch has gone through
+            self._trouble = None
         _log.info("projector.projecting", after=self.position)
         async with self._measured(), self._tailed(self.position) as arrivals:
             async for batch in arrivals:

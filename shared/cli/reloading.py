@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from watchfiles import awatch
 
 from shared.cli.terminal import say
 from shared.local.concerned import concerned, watched
+from shared.local.starting import NotStarted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,26 +29,38 @@ async def reloading(console: Console, plant: Plant, stopping: asyncio.Event) -> 
     """Until `stopping`. Says when it has begun: what changes from then on is noticed."""
     concerned((), plant.reloadable)  # reads the code now, so that the first change need not wait
     begun = False
-    async for changes in awatch(
-        *watched(),
-        stop_event=stopping,
-        step=STEP_MS,
-        debounce=DEBOUNCE_MS,
-        rust_timeout=FIRST_LOOK_MS,
-        yield_on_timeout=True,
-    ):
-        if not begun:
-            begun = True
-            say(console, "Watching the code: what a change concerns is restarted.")
-        if changes:
-            await _restart(console, plant, sorted({Path(path) for _, path in changes}))
+    async with asyncio.TaskGroup() as group:
+        telling = group.create_task(asyncio.sleep(0))
+        async for changes in awatch(
+            *watched(),
+            stop_event=stopping,
+            step=STEP_MS,
+            debounce=DEBOUNCE_MS,
+            rust_timeout=FIRST_LOOK_MS,
+            yield_on_timeout=True,
+        ):
+            if not begun:
+                begun = True
+                say(console, "Watching the code: what a change concerns is restarted.")
+            paths = sorted({Path(path) for _, path in changes})
+            if names := sorted(concerned(paths, plant.reloadable)):
+                telling.cancel()
+                telling = group.create_task(_restart(console, plant, paths, names))
+        telling.cancel()
 
 
-async def _restart(console: Console, plant: Plant, paths: list[Path]) -> None:
-    names = sorted(concerned(paths, plant.reloadable))
-    if names:
-        say(console, f"{_named(paths)} changed: restarting {', '.join(names)}")
-        await asyncio.gather(*(plant.restart(name) for name in names))
+async def _restart(console: Console, plant: Plant, paths: list[Path], names: list[str]) -> None:
+    """Restart them and say when they can work again; a change that comes first ends the wait."""
+    begun = time.monotonic()
+    say(console, f"{_named(paths)} changed: restarting {', '.join(names)}")
+    await asyncio.gather(*(asyncio.shield(plant.restart(name)) for name in names))
+    try:
+        await plant.ready(names)
+    except NotStarted as error:
+        say(console, str(error), "red")
+    else:
+        took = time.monotonic() - begun
+        say(console, f"{', '.join(names)} ready again after {took:.1f} s")
 
 
 def _named(paths: list[Path]) -> str:

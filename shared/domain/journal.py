@@ -147,7 +147,7 @@ def _of_stage(recorded: Recorded) -> Entry | None:
 
 def _completed(recorded: Recorded, fact: e.StageCompleted) -> Entry:
     took = fact.metrics
-    message = f"{_title(fact.stage)} complete: {fact.words} words in {took.duration_s:.1f} s"
+    message = f"{_title(fact.stage)} complete in {took.duration_s:.1f} s"
     return _entry(
         recorded,
         "stage_complete",

@@ -28,7 +28,7 @@ from shared.local.starting import NotStarted, Starting, all_ready, plainly
 from shared.local.supervisor import Supervisor
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Collection, Mapping
     from pathlib import Path
 
     from shared.domain.values import Provider
@@ -81,6 +81,11 @@ class Plant:
     async def restart(self, service: str) -> None:
         """Drain one service and start it again."""
         await self._supervisor.restart(service)
+
+    async def ready(self, names: Collection[str]) -> None:
+        """Until each of these services says that it can work. Raises `NotStarted`."""
+        asked = {name: port for name, port in self.address.health.items() if name in names}
+        await all_ready(asked, Layout(self.plan.data.resolve()))
 
     def tell_address(self) -> None:
         """Let other processes find this plant, with the processes it consists of now."""

@@ -67,3 +67,4 @@ def test_code_that_does_not_run_is_told_and_mending_it_is_enough(
     stage.write_text(whole)
     reloading.until("stage.py changed: restarting edit")
     assert settled(reloading, before, {"edit"})["edit"]
+    reloading.until("edit ready again after")

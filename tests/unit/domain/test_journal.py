@@ -62,7 +62,7 @@ TOLD: list[tuple[e.PostEvent, str, str, str]] = [
     (taken_up(1), "stage_start", "info", "Research started"),
     (taken_up(2), "log", "warning", "another worker"),
     (LINE, "log", "info", "Rules loaded"),
-    (completed(RESEARCH, "one two", run=3), "stage_complete", "info", "2 words in 1.5 s"),
+    (completed(RESEARCH, "one two", run=3), "stage_complete", "info", "complete in 1.5 s"),
     (failed(RESEARCH, run=3), "stage_error", "error", "bad_key"),
     (RETRY, "retry", "warning", "busy"),
     (abandoned(), "log", "warning", "$1.0000"),
