@@ -60,8 +60,11 @@ def surroundings(error: Exception) -> bool:
     """The cause is Postgres, the log or the way there, not the fact at hand: try again later."""
     if isinstance(error, asyncpg.PostgresError):
         return not isinstance(error, FAULTS_OF_FACTS)
+    # A connection that ends while it is being used first can leave the library at odds with itself.
     # A value that asyncpg cannot encode is an InterfaceError and a ValueError at once.
-    away = isinstance(error, OSError | asyncpg.InterfaceError | LogError)
+    away = isinstance(
+        error, OSError | asyncpg.InterfaceError | asyncpg.InternalClientError | LogError
+    )
     return away and not isinstance(error, ValueError)
 
 
