@@ -17,17 +17,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shared import logs as logging_setup
-from shared.cli import doctor, plant, posts
+from shared.cli import doctor, plant, posts, steering
+from shared.cli.options import DONE, FAILED, USAGE, Data, PostId, Url, finish
+from shared.cli.place import place_of
 from shared.cli.plant import INTERRUPTED
 from shared.cli.terminal import err, out, say
 from shared.errors import GalleyError, Misconfigured
 from shared.local.environment import PROVIDERS, SERVICES
-from shared.local.layout import DEFAULT, Address, Layout
+from shared.local.layout import DEFAULT, Layout
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
-
-DONE, FAILED, USAGE = 0, 1, 2
+    from collections.abc import Sequence
 
 app = typer.Typer(
     name="galley",
@@ -38,23 +38,10 @@ app = typer.Typer(
     add_completion=False,
 )
 
-Data = Annotated[
-    Path, typer.Option("--data", metavar="DIR", help="Where the plant keeps everything.")
-]
 Port = Annotated[
     int,
     typer.Option("--port", min=0, max=65_535, help="The gateway's port; 0 takes a free one."),
 ]
-Url = Annotated[
-    str,
-    typer.Option(
-        "--url",
-        metavar="URL",
-        envvar="GALLEY_URL",
-        help="The gateway to ask. [default: the plant on --data]",
-    ),
-]
-PostId = Annotated[str, typer.Argument(metavar="POST", help="The post's id.")]
 Live = Annotated[
     bool, typer.Option("--live", help="Ask the real providers. Their keys pay for every call.")
 ]
@@ -87,7 +74,7 @@ def demo(
 ) -> int:
     """Start everything, watch one topic become an article, and write the ZIP."""
     planned = plant.plan(data, port=port, live=live, simulate=simulate or (), instant=instant)
-    return _run(plant.demo(out(), planned, posts.topic_of(topic), leave=leave))
+    return finish(plant.demo(out(), planned, posts.topic_of(topic), leave=leave))
 
 
 @app.command()
@@ -103,7 +90,7 @@ def up(
 ) -> int:
     """Start nats-server, Postgres and all eight services on this machine, and stay up."""
     planned = plant.plan(data, port=port, live=live, simulate=simulate or (), instant=instant)
-    return _run(plant.up(out(), planned, reload=reload))
+    return finish(plant.up(out(), planned, reload=reload))
 
 
 @app.command()
@@ -126,14 +113,14 @@ def post(
 ) -> int:
     """Hand in a topic."""
     gates, line = posts.gates(gate or ()), posts.topic_of(topic)
-    address = _gateway(url, data)
-    return _run(posts.create(out(), address, line, gates, words=words, follow=follow))
+    place = place_of(url, data)
+    return finish(posts.create(out(), place, line, gates, words=words, follow=follow))
 
 
 @app.command()
 def show(post_id: PostId, url: Url = "", data: Data = Path(DEFAULT)) -> int:
     """Where a post stands, what it has cost, and what to do next."""
-    return _run(posts.show(out(), _gateway(url, data), post_id))
+    return finish(posts.show(out(), place_of(url, data), post_id))
 
 
 @app.command()
@@ -147,7 +134,7 @@ def logs(
     data: Data = Path(DEFAULT),
 ) -> int:
     """What happened to a post, line by line, oldest first."""
-    return _run(posts.logs(out(), _gateway(url, data), post_id, level or (), stage))
+    return finish(posts.logs(out(), place_of(url, data), post_id, level or (), stage))
 
 
 @app.command()
@@ -160,13 +147,13 @@ def export(
     data: Data = Path(DEFAULT),
 ) -> int:
     """Write the article (Markdown and HTML) and its images into a ZIP."""
-    return _run(posts.export(out(), _gateway(url, data), post_id, to))
+    return finish(posts.export(out(), place_of(url, data), post_id, to))
 
 
 @app.command(name="doctor")
 def diagnose(url: Url = "", data: Data = Path(DEFAULT)) -> int:
     """What is wrong on this machine, and what to do about it."""
-    return _run(doctor.examine(out(), Layout(data), url))
+    return finish(doctor.examine(out(), Layout(data), url))
 
 
 @app.command()
@@ -183,7 +170,10 @@ def run(
 @app.command()
 def topology() -> int:
     """Create or update what the log needs on the NATS server that GALLEY_NATS_ variables name."""
-    return _run(plant.topology(out()))
+    return finish(plant.topology(out()))
+
+
+app.add_typer(steering.app)
 
 
 def main() -> None:
@@ -216,11 +206,3 @@ def _misused(error: typer.TyperException, arguments: Sequence[str]) -> int:
         sentence = error.format_message().rstrip(".").replace("\n", " ")
         say(err(), f"galley: {sentence}; see galley --help", "bold red")
     return error.exit_code
-
-
-def _gateway(url: str, data: Path) -> str:
-    return url.rstrip("/") or Address.read(Layout(data)).gateway
-
-
-def _run(command: Coroutine[object, object, int | None]) -> int:
-    return asyncio.run(command) or DONE

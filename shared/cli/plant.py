@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import shlex
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 from shared.cli.follow import follow_post
 from shared.cli.narrator import Narrator
+from shared.cli.place import Place, flags_of
 from shared.cli.posts import COMPLETE, write_zip
 from shared.cli.reloading import reloading
 from shared.cli.signals import signals
@@ -18,7 +18,6 @@ from shared.client import Gateway
 from shared.errors import Misconfigured
 from shared.jetstream import connect, ensure
 from shared.local.environment import PROVIDERS
-from shared.local.layout import DEFAULT
 from shared.local.plant import Plan, Plant, running_plant
 from shared.settings import Nats, Process, load
 
@@ -59,18 +58,14 @@ def _simulated(*, live: bool, asked: frozenset[str]) -> frozenset[Provider]:
 async def up(console: Console, plan: Plan, *, reload: bool) -> int:
     """Stay up until told to stop; with `reload`, follow the code as it changes."""
     async with _shown(console, plan) as (plant, told):
-        say(console, f'Hand in a topic with: galley post "TOPIC" --follow{_where(plan)}')
+        place = Place(plant.address.gateway, flags_of(plan.data))
+        say(console, f"Hand in a topic with: {place.command('post', 'TOPIC', '--follow')}")
         say(console, "Ctrl-C stops it.")
         if reload:
             await reloading(console, plant, told.stopping)
         else:
             await told.stopping.wait()
     return INTERRUPTED if told.twice else 0
-
-
-def _where(plan: Plan) -> str:
-    """What another command needs to find this plant."""
-    return "" if str(plan.data) == DEFAULT else f" --data {shlex.quote(str(plan.data))}"
 
 
 async def demo(console: Console, plan: Plan, topic: str, *, leave: bool) -> int:
@@ -98,7 +93,7 @@ async def _article(console: Console, plant: Plant, topic: str) -> int:
         made = await gateway.create(topic)
         say(console, f"Post {made['id']}, as {made['slug']}")
         post = await follow_post(console, gateway, made["id"])
-        summarize(console, post, url)
+        summarize(console, post, Place(url, flags_of(plant.plan.data)))
         if post["current_stage"] != COMPLETE:
             return 1
         path = await write_zip(gateway, made["id"])

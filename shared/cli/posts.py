@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from shared.cli.place import Place
+
 COMPLETE = "complete"
 
 
@@ -51,7 +53,7 @@ def gates(asked: Iterable[str]) -> dict[str, str]:
 
 async def create(
     console: Console,
-    url: str,
+    place: Place,
     topic: str,
     gates: Mapping[str, str],
     *,
@@ -59,34 +61,36 @@ async def create(
     follow: bool,
 ) -> int:
     """Hand in a topic; with `follow`, watch it until it rests: 1 when a stage failed."""
-    async with Gateway(url) as gateway:
+    async with Gateway(place.url) as gateway:
         fields = {} if words is None else {"word_count": words}
         made = await gateway.create(topic, gates=gates, fields=fields)
         say(console, f"Post {made['id']} is in the press, as {made['slug']}.")
         if not follow:
-            say(console, f"Look at it with: galley show {made['id']}, or at {url}/")
+            say(
+                console, f"Look at it with: {place.command('show', made['id'])}, or at {place.url}/"
+            )
             return 0
         post = await follow_post(console, gateway, made["id"])
-    summarize(console, post, url)
+    summarize(console, post, place)
     if post["current_stage"] == COMPLETE:
-        say(console, f"Take it away with: galley export {post['id']}", "green")
+        say(console, f"Take it away with: {place.command('export', post['id'])}", "green")
     return int(post["current_stage"] == "failed")
 
 
-async def show(console: Console, url: str, post_id: str) -> None:
+async def show(console: Console, place: Place, post_id: str) -> None:
     """Print where a post stands."""
-    async with Gateway(url) as gateway:
+    async with Gateway(place.url) as gateway:
         post = await gateway.post(post_id)
     say(console, Text(one_line(post["topic"]), style="bold"))
     say(console, f"{post['slug']} ({post['current_stage']})")
-    summarize(console, post, url)
+    summarize(console, post, place)
 
 
 async def logs(
-    console: Console, url: str, post_id: str, level: Sequence[str], stage: str | None
+    console: Console, place: Place, post_id: str, level: Sequence[str], stage: str | None
 ) -> None:
     """Print the execution log."""
-    async with Gateway(url) as gateway:
+    async with Gateway(place.url) as gateway:
         for entry in await gateway.logs(post_id, level=level, stage=stage):
             say(console, _timed(entry))
 
@@ -95,9 +99,9 @@ def _timed(entry: Mapping[str, Any]) -> Text:
     return Text(f"{one_line(entry['ts'])[11:19]} ", style="dim") + log_line(entry)
 
 
-async def export(console: Console, url: str, post_id: str, to: Path | None) -> None:
+async def export(console: Console, place: Place, post_id: str, to: Path | None) -> None:
     """Fetch the ZIP."""
-    async with Gateway(url) as gateway:
+    async with Gateway(place.url) as gateway:
         path = await write_zip(gateway, post_id, to)
     say(console, f"Wrote {path} ({path.stat().st_size:,} bytes).")
 

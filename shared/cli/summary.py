@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from rich import box
@@ -19,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from rich.console import Console
+
+    from shared.cli.place import Place
 
 NUMBERS = ("Tokens in", "out", "Seconds", "US$")
 
@@ -62,12 +63,12 @@ def _gate(post: Mapping[str, Any], stage: str) -> str:
     return "".join(f", {note}" for note in notes)
 
 
-def summarize(console: Console, post: Mapping[str, Any], url: str) -> None:
+def summarize(console: Console, post: Mapping[str, Any], place: Place) -> None:
     """The table, what has been made, what it has cost, and what it waits for."""
     console.print(stage_table(post))
     for line in (*_made(post), *_paid(post)):
         say(console, line)
-    for line in advice(post, f"{url}/api/posts/{post['id']}"):
+    for line in advice(post, place):
         say(console, line, "yellow" if post["waits_for"] == "person" else "red")
 
 
@@ -97,43 +98,36 @@ def _paid(post: Mapping[str, Any]) -> Iterable[str]:
         yield f"Not confirmed: {call} may have cost up to ${each['worst_case_usd']:.4f} more."
 
 
-def advice(post: Mapping[str, Any], address: str) -> Iterable[str]:
-    """What keeps the post from being complete, and what to do; nothing for a complete one.
-
-    `address` is where the post is found over HTTP.
-    """
+def advice(post: Mapping[str, Any], place: Place) -> Iterable[str]:
+    """What keeps the post from being complete, and what to do; nothing for a complete one."""
     match post["waits_for"], post["current_stage"]:
         case "person", _:
-            yield from _review(post["review"], address)
+            yield from _review(post, place)
         case "budget", stage:
             yield f"{stage} waits for its budget: it goes on when the cap is raised."
         case _, "failed":
-            yield from _failures(post["failures"], address)
+            yield from _failures(post, place)
         case _, "paused":
-            yield f"It is paused. To go on: {_ask(address, 'resume')}"
+            yield f"It is paused. To go on: {place.command('resume', post['id'])}"
         case _, "cancelled":
-            yield f"It was cancelled. To take it up again: {_ask(address, 'run')}"
+            yield f"It was cancelled. To take it up again: {place.command('retry', post['id'])}"
         case _, "pending":
-            yield f"Stages are left that nobody has asked for. To run them: {_ask(address, 'run')}"
+            run = place.command("retry", post["id"])
+            yield f"Stages are left that nobody has asked for. To run them: {run}"
         case _:
             return
 
 
-def _review(review: Mapping[str, Any], address: str) -> Iterable[str]:
-    named = {"review": review["seq"]}
-    note = {**named, "note": "what to change"}
-    yield f"{review['stage']} is done and waits for a person ({review['mode']})."
-    yield f"To approve it: {_ask(address, 'approve', named)}"
-    yield f"To have it done again: {_ask(address, 'reject', note)}"
+def _review(post: Mapping[str, Any], place: Place) -> Iterable[str]:
+    stage, mode = post["review"]["stage"], post["review"]["mode"]
+    yield f"{stage} is done and waits for a person ({mode})."
+    yield f"To approve it: {place.command('approve', post['id'], stage)}"
+    again = place.command("reject", post["id"], stage, "--note", "what to change")
+    yield f"To have it done again: {again}"
 
 
-def _failures(failures: Iterable[Mapping[str, Any]], address: str) -> Iterable[str]:
-    for failure in failures:
+def _failures(post: Mapping[str, Any], place: Place) -> Iterable[str]:
+    for failure in post["failures"]:
         tries = f" after {failure['attempts']} attempts" if failure["attempts"] > 1 else ""
         yield f"{failure['stage']} failed{tries} ({failure['code']}): {failure['message']}"
-    yield f"Once the cause is gone: {_ask(address, 'run')}"
-
-
-def _ask(address: str, action: str, body: Mapping[str, object] | None = None) -> str:
-    data = f" -H 'Content-Type: application/json' -d '{json.dumps(body)}'" if body else ""
-    return f"curl -X POST '{address}/{action}'{data}"
+    yield f"Once the cause is gone: {place.command('retry', post['id'])}"

@@ -34,7 +34,7 @@ def test_a_failed_stage_is_told_with_its_cure_and_the_plant_stays_up_for_it(
     fault = "Plans [[sim:manifest:invalid_json]]"
     with Running("demo", "--instant", "--topic", fault, cwd=tmp_path) as running:
         running.until("images failed (unusable_manifest)")
-        running.until("Once the cause is gone: curl -X POST ")
+        running.until("Once the cause is gone: galley retry ")
         running.until("Galley stays up")
         family = running.family()
         running.signal(signal.SIGINT)

@@ -69,14 +69,41 @@ def test_a_review_says_what_to_do(up: Running) -> None:
     told = galley("post", "Gated", "--gate", "outline=review", "--follow", cwd=up.cwd)
     assert told.returncode == 0
     assert "outline  Outline is ready and waits for a person (review)\n" in told.stdout
-    assert "To approve it: curl -X POST " in told.stdout
+    assert "To approve it: galley approve " in told.stdout
+
+
+def test_a_decision_names_the_stage_that_was_looked_at(up: Running) -> None:
+    gates = ("--gate", "outline=review", "--gate", "write=review")
+    identity = id_in(galley("post", "Decided", *gates, "--follow", cwd=up.cwd).stdout)
+    (up.cwd / "mine.md").write_text("# My own plan\n\n## One\n\nFirst this, then that.\n")
+    wrong = galley("approve", identity, "write", cwd=up.cwd)
+    assert (wrong.returncode, wrong.stderr) == (
+        1,
+        "galley: write waits for no decision, but outline does\n",
+    )
+    accepted = galley("approve", identity, "outline", "--edited", "mine.md", cwd=up.cwd)
+    assert (accepted.returncode, accepted.stdout.splitlines()[0]) == (
+        0,
+        "Done. The post is at write.",
+    )
+    again = galley("approve", identity, "outline", cwd=up.cwd)
+    assert again.returncode == 1
+    assert "outline waits for no decision" in again.stderr
+
+
+def test_a_post_is_cancelled_and_taken_up_again(up: Running) -> None:
+    identity = id_in(galley("post", "Stop and go", "--gate", "edit=review", cwd=up.cwd).stdout)
+    stopped = galley("cancel", identity, cwd=up.cwd)
+    assert "To take it up again: galley retry" in stopped.stdout
+    assert galley("retry", identity, cwd=up.cwd).returncode == 0
+    assert galley("pause", NOBODY, cwd=up.cwd).stderr == "galley: there is no such post\n"
 
 
 def test_a_failed_stage_ends_with_one_and_says_what_to_do(up: Running) -> None:
     told = galley("post", "No key [[sim:perplexity:401]]", "--follow", cwd=up.cwd)
     assert told.returncode == 1
     assert "research failed (" in told.stdout
-    assert "Once the cause is gone: curl -X POST " in told.stdout
+    assert "Once the cause is gone: galley retry " in told.stdout
 
 
 @pytest.mark.parametrize(

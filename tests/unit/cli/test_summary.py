@@ -6,17 +6,18 @@ from typing import Any
 
 import pytest
 
+from shared.cli.place import Place
 from shared.cli.summary import advice
 
-AT = "http://127.0.0.1:1/api/posts/p"
+HERE = Place("http://127.0.0.1:1", ("--data", "my data"))
 
 
 def post(current: str, waits_for: str = "", **more: Any) -> dict[str, Any]:
-    return {"current_stage": current, "waits_for": waits_for, "failures": [], **more}
+    return {"id": "p", "current_stage": current, "waits_for": waits_for, "failures": [], **more}
 
 
 def told(**fields: Any) -> str:
-    return "\n".join(advice(post(**fields), AT))
+    return "\n".join(advice(post(**fields), HERE))
 
 
 def test_a_complete_post_needs_nothing() -> None:
@@ -24,25 +25,28 @@ def test_a_complete_post_needs_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("current", "action"),
-    [("paused", "resume"), ("cancelled", "run"), ("pending", "run")],
+    ("current", "command"),
+    [("paused", "resume"), ("cancelled", "retry"), ("pending", "retry")],
 )
-def test_a_post_at_rest_is_moved_by_a_command(current: str, action: str) -> None:
-    assert told(current=current).endswith(f"curl -X POST '{AT}/{action}'")
+def test_a_post_at_rest_is_moved_by_a_command_for_the_same_plant(
+    current: str, command: str
+) -> None:
+    assert told(current=current).endswith(f"galley {command} p --data 'my data'")
 
 
-def test_a_review_is_answered_by_its_number() -> None:
+def test_a_review_is_answered_by_the_stage_that_was_looked_at() -> None:
     review = {"seq": 17, "stage": "outline", "mode": "review"}
     said = told(current="outline", waits_for="person", review=review)
     assert "outline is done and waits for a person" in said
-    assert f"'{AT}/approve' -H 'Content-Type: application/json' -d '{{\"review\": 17}}'" in said
+    assert "galley approve p outline --data" in said
+    assert "galley reject p outline --note 'what to change' --data" in said
 
 
 def test_a_failure_tells_how_often_it_was_tried_and_why_it_failed() -> None:
     failure = {"stage": "write", "code": "overloaded", "message": "busy", "attempts": 3}
     said = told(current="failed", failures=[failure])
     assert "write failed after 3 attempts (overloaded): busy" in said
-    assert f"curl -X POST '{AT}/run'" in said
+    assert "Once the cause is gone: galley retry p" in said
 
 
 def test_a_budget_that_is_used_up_is_named() -> None:

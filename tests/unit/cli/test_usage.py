@@ -13,6 +13,7 @@ from shared.errors import Misconfigured
 if TYPE_CHECKING:
     from pathlib import Path
 
+AWAY = ("--url", "http://127.0.0.1:9")
 KEYS = ("ANTHROPIC_API_KEY", "GEMINI_API_KEY", "PERPLEXITY_API_KEY")
 
 
@@ -39,6 +40,11 @@ def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         (("show", "x", "--url", "http://[oops"), 2, "is no address"),
         (("show", "x", "--url", "http://127.0.0.1:9"), 1, "no gateway answers at"),
         (("show", "x"), 2, "start one with `galley up`"),
+        (("approve", "x"), 2, "Missing argument 'STAGE'"),
+        (("approve", "x", "end", *AWAY), 2, "there is no stage 'end'"),
+        (("approve", "x", "edit", "--edited", "no.md", *AWAY), 2, "no.md cannot be read"),
+        (("reject", "x", "edit", *AWAY), 2, "Missing option '--note'"),
+        (("rerun", "x", "end", *AWAY), 2, "there is no stage 'end'"),
         (("run", "nothing"), 2, "there is no service 'nothing'"),
         (("topology",), 2, "GALLEY_NATS_URL is not set"),
         (("up", "--live", "--simulate", "magic"), 2, "magic cannot be simulated"),

@@ -1,0 +1,105 @@
+"""Deciding and steering from a terminal: one request each, and one sentence about what came of it.
+
+A decision always names the review it answers, so that repeating a command never approves the next
+gate unread.
+"""
+
+from __future__ import annotations
+
+import getpass
+from typing import TYPE_CHECKING, Any
+
+from shared.cli.summary import advice
+from shared.cli.terminal import say
+from shared.client import Gateway
+from shared.domain.values import ORDER
+from shared.errors import GalleyError, Misconfigured
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from shared.cli.place import Place
+
+ANONYMOUS = "local"
+
+
+class NothingToDecide(GalleyError):
+    """The stage does not wait for a decision."""
+
+
+def stage_of(word: str) -> str:
+    """A stage's name. Raises `Misconfigured` naming the six."""
+    if word not in ORDER:
+        raise Misconfigured(f"there is no stage {word!r}; there are {', '.join(ORDER)}")
+    return word
+
+
+async def approve(
+    console: Console, place: Place, post_id: str, stage: str, *, note: str, edited: Path | None
+) -> None:
+    """Accept the open review of `stage`, with the text in `edited` if given."""
+    content = None if edited is None else _text(edited)
+    await _decide(console, place, post_id, "approve", stage, note=note, content=content)
+
+
+async def reject(console: Console, place: Place, post_id: str, stage: str, *, note: str) -> None:
+    """Refuse the open review of `stage`."""
+    await _decide(console, place, post_id, "reject", stage, note=note)
+
+
+async def act(console: Console, place: Place, post_id: str, action: str) -> None:
+    """Ask for something that needs no more words, and tell where the post stands then."""
+    async with Gateway(place.url) as gateway:
+        await gateway.control(post_id, action)
+        _tell(console, place, await gateway.post(post_id))
+
+
+async def _decide(
+    console: Console, place: Place, post_id: str, action: str, stage: str, **said: str | None
+) -> None:
+    named = stage_of(stage)
+    async with Gateway(place.url) as gateway:
+        review = _open(await gateway.post(post_id), named)
+        decided = await gateway.control(post_id, action, review=review, actor=_actor(), **said)
+        _tell(console, place, decided)
+
+
+def _open(post: dict[str, Any], stage: str) -> int:
+    """The review of this stage that is open. Raises `NothingToDecide`."""
+    review = post["review"]
+    if review is None:
+        raise NothingToDecide(f"{stage} waits for no decision: the post is {_where(post)}")
+    if review["stage"] != stage:
+        raise NothingToDecide(f"{stage} waits for no decision, but {review['stage']} does")
+    return int(review["seq"])
+
+
+def _tell(console: Console, place: Place, post: dict[str, Any]) -> None:
+    say(console, f"Done. The post is {_where(post)}.")
+    for line in advice(post, place):
+        say(console, line)
+
+
+def _where(post: dict[str, Any]) -> str:
+    current = str(post["current_stage"])
+    return f"at {current}" if current in ORDER else current
+
+
+def _text(path: Path) -> str:
+    """Raises `Misconfigured` for a file that cannot be read as text."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise Misconfigured(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError:
+        raise Misconfigured(f"{path} is no text in UTF-8") from None
+
+
+def _actor() -> str:
+    """Who decides, for the record: the name this person is logged in under."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return ANONYMOUS
