@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
     from uuid import UUID
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
         Metrics,
         ModelSettings,
         PostConfig,
+        Redo,
         Source,
         Stage,
     )
@@ -65,10 +67,12 @@ class StartPipeline(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunStage(Command):
-    """Run one stage (again); `cascade` lets the stages after it follow."""
+    """Run one stage (again); `cascade` lets the stages after it follow, `redo` asks the images
+    stage for one picture alone."""
 
     stage: Stage
     cascade: bool = False
+    redo: Redo | None = None
     rules: dict[Stage, int] = field(default_factory=dict)
 
 
@@ -106,6 +110,19 @@ class EditContent(Command):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChangePost(Command):
+    """Change fields of the order, gates and texts together, or none of them.
+
+    `fields` names only what changes, so that two people who change different fields both do.
+    """
+
+    actor: str
+    fields: Mapping[str, object] = field(default_factory=dict)
+    gates: Mapping[Stage, GateMode] = field(default_factory=dict)
+    texts: Mapping[Stage, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PausePipeline(Command):
     pass
 
@@ -138,6 +155,25 @@ class ForkPost(Command):
     config: PostConfig
     gates: dict[Stage, GateMode] = field(default_factory=dict)
     models: dict[Stage, ModelSettings] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryFailed(Command):
+    """Take the post out of the dead letter and go on where it failed, or earlier.
+
+    `change` is made first, in the same breath; of texts only those before the failed stage.
+    """
+
+    change: ChangePost | None = None
+    rules: dict[Stage, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiscardFailed(Command):
+    """Take the post out of the dead letter for good; it stands cancelled."""
+
+    actor: str
+    note: str = ""
 
 
 # --- stages -----------------------------------------------------------------------------------
@@ -211,10 +247,13 @@ type PersonCommand = (
     | ApproveStage
     | RejectStage
     | EditContent
+    | ChangePost
     | PausePipeline
     | ResumePipeline
     | CancelPipeline
     | DeletePost
     | ForkPost
+    | RetryFailed
+    | DiscardFailed
 )
 type AnyCommand = PersonCommand | StageCommand | DutyCommand

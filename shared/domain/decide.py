@@ -12,11 +12,13 @@ from shared.domain.commands import (
     AnyCommand,
     ApproveStage,
     CancelPipeline,
+    ChangePost,
     CompleteStage,
     ConfigurePost,
     CreatePost,
     DeferStage,
     DeletePost,
+    DiscardFailed,
     EditContent,
     ExceedBudget,
     ExpireGate,
@@ -26,11 +28,14 @@ from shared.domain.commands import (
     RejectStage,
     RestartPost,
     ResumePipeline,
+    RetryFailed,
     RunStage,
     StartPipeline,
     WakeStage,
 )
+from shared.domain.rules.changing import change
 from shared.domain.rules.controlling import cancel, delete, pause, resume, wake
+from shared.domain.rules.parked import discard, retry
 from shared.domain.rules.reporting import report
 from shared.domain.rules.reviewing import approve, edit, expire, reject
 from shared.domain.rules.starting import configure, create, restart, run, start
@@ -87,6 +92,7 @@ type _Other = (
     | ApproveStage
     | RejectStage
     | EditContent
+    | ChangePost
     | PausePipeline
     | ResumePipeline
     | CancelPipeline
@@ -94,8 +100,18 @@ type _Other = (
     | ForkPost
     | WakeStage
     | ExpireGate
+    | RetryFailed
+    | DiscardFailed
 )
-_ENDING = (ApproveStage, ResumePipeline, CancelPipeline, DeletePost, ExpireGate, WakeStage)
+_ENDING = (
+    ApproveStage,
+    ResumePipeline,
+    CancelPipeline,
+    DeletePost,
+    DiscardFailed,
+    ExpireGate,
+    WakeStage,
+)
 
 
 def _of_others(post: Post, command: _Other, now: datetime) -> list[AnyFlow]:
@@ -120,6 +136,8 @@ def _of_others(post: Post, command: _Other, now: datetime) -> list[AnyFlow]:
             return reject(post, command, now)
         case EditContent():
             return edit(post, command, now)
+        case ChangePost():
+            return change(post, command, now)
         case PausePipeline():
             return pause(post, command, now)
         case ResumePipeline():
@@ -132,5 +150,9 @@ def _of_others(post: Post, command: _Other, now: datetime) -> list[AnyFlow]:
             return wake(post, command, now)
         case ExpireGate():
             return expire(post, command, now)
+        case RetryFailed():
+            return retry(post, command, now)
+        case DiscardFailed():
+            return discard(post, command, now)
         case _:
             assert_never(command)

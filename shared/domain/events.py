@@ -1,10 +1,11 @@
 """What can happen to a post: one class per fact, past tense, immutable, stored once and never
 edited.
 
-Flow facts change what happens next. Call facts are the journal of paid calls. Log facts are for
-people. `VERSION` is the version of a fact's shape; when a shape changes, the version is raised and
-`upcast` learns to read the old one. A class says where its facts live: `EVENT` is the last word of
-their subject, `kind` the branch of the log they stand in.
+Flow facts change what happens next. Call facts are the journal of paid calls, notice facts that of
+what the outside was told. Log facts are for people. `VERSION` is the version of a fact's shape;
+when a shape changes, the version is raised and `upcast` learns to read the old one. A class says
+where its facts live: `EVENT` is the last word of their subject, `kind` the branch of the log they
+stand in.
 """
 
 from __future__ import annotations
@@ -22,8 +23,10 @@ from shared.domain.values import (
     Level,
     Metrics,
     ModelSettings,
+    NoticeEvent,
     PostConfig,
     Provider,
+    Redo,
     Source,
     Stage,
     Usage,
@@ -172,9 +175,11 @@ class StageRequested(StageFact):
     """A stage was asked to run; the sequence of this fact is the run.
 
     `alone`: nothing follows it by itself. `resumes`: the run it continues, whose settled calls are
-    free. `rules`: the pinned version of the stage's rules, None for the shipped ones.
+    free. `rules`: the pinned version of the stage's rules, None for the shipped ones. `redo`: of
+    the images stage, this picture alone.
     """
 
+    VERSION = 2
     EVENT = "requested"
     type: Literal["stage-requested"] = "stage-requested"
     models: ModelSettings | None = None
@@ -182,6 +187,7 @@ class StageRequested(StageFact):
     note: str = ""
     resumes: int | None = None
     alone: bool = False
+    redo: Redo | None = None
 
 
 class StageCompleted(StageFact):
@@ -275,6 +281,19 @@ class ContentEdited(StageFact):
     output: str
     digest: str
     words: int
+
+
+class StageDiscarded(StageFact):
+    """A person gave up what had failed: the post leaves the dead letter and stands cancelled.
+
+    `run` is the run that failed; what it has paid for stays free for whoever runs it again.
+    """
+
+    EVENT = "discarded"
+    type: Literal["stage-discarded"] = "stage-discarded"
+    run: int
+    actor: str
+    note: str = ""
 
 
 class BudgetExceeded(StageFact):
@@ -394,6 +413,51 @@ class CallReused(CallFact):
     origin: int
 
 
+# --- notices: what the outside is told ----------------------------------------------------------
+
+
+class NoticeFact(Fact):
+    """A fact about one attempt to tell the outside of the fact at sequence `told`."""
+
+    told: int
+    attempt: int
+    event: NoticeEvent
+
+
+class NoticeStarted(NoticeFact):
+    """The intent to send, written before anything is sent: of many replicas one sends."""
+
+    EVENT = "started"
+    type: Literal["notice-started"] = "notice-started"
+
+
+class NoticeSkipped(NoticeFact):
+    """The attempt was claimed in order not to be made: nobody had asked for this event then."""
+
+    EVENT = "started"
+    type: Literal["notice-skipped"] = "notice-skipped"
+    reason: Literal["no_webhook", "no_secret", "not_wanted"]
+
+
+class NoticeDelivered(NoticeFact):
+    """The receiver said yes, with this HTTP status."""
+
+    EVENT = "ended"
+    type: Literal["notice-delivered"] = "notice-delivered"
+    status: int
+
+
+class NoticeFailed(NoticeFact):
+    """The receiver did not say yes, or nobody knows. `due` is when it is tried again, None when it
+    is given up."""
+
+    EVENT = "ended"
+    type: Literal["notice-failed"] = "notice-failed"
+    code: str
+    status: int | None = None
+    due: AwareDatetime | None = None
+
+
 # --- log: lines for people --------------------------------------------------------------------
 
 
@@ -443,10 +507,12 @@ type AnyFlow = (
     | StageRejected
     | ContentEdited
     | BudgetExceeded
+    | StageDiscarded
 )
 type AnyEnd = CallSettled | CallFailed | CallAbandoned | CallReused
 type AnyCall = CallStarted | AnyEnd | CallSettledLate | StageStarted
-type PostEvent = AnyFlow | AnyCall | Progressed
+type AnyNotice = NoticeStarted | NoticeSkipped | NoticeDelivered | NoticeFailed
+type PostEvent = AnyFlow | AnyCall | AnyNotice | Progressed
 
 
 def _classes(base: type[Fact]) -> list[type[Fact]]:

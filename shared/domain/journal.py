@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from shared.domain.events import Recorded
+    from shared.domain.values import NoticeEvent
 
 type EntryName = Literal[
     "pipeline_start",
@@ -54,6 +55,8 @@ def journal(recorded: Recorded) -> Entry | None:
         return Entry(recorded.seq, fact.at, stage, fact.level, fact.kind, fact.message, data)
     if isinstance(fact, e.CallFact | e.StageStarted):
         return _of_call(recorded)
+    if isinstance(fact, e.NoticeFact):
+        return _of_notice(recorded)
     if isinstance(fact, e.StageFact):
         return _of_stage(recorded)
     return _of_post(recorded)
@@ -125,6 +128,11 @@ def _of_stage(recorded: Recorded) -> Entry | None:
         case e.StageRejected():
             message = f"{_title(fact.stage)} rejected by {fact.actor}: {fact.note or 'no note'}"
             return _entry(recorded, "log", message, actor=fact.actor, note=fact.note)
+        case e.StageDiscarded():
+            message = f"{_title(fact.stage)} given up by {fact.actor}: {fact.note or 'no note'}"
+            return _entry(
+                recorded, "log", message, level="warning", actor=fact.actor, note=fact.note
+            )
         case e.ContentEdited():
             message = f"{_title(fact.stage)} edited by {fact.actor} ({fact.words} words)"
             return _entry(recorded, "log", message, actor=fact.actor, words=fact.words)
@@ -198,6 +206,36 @@ def _of_post(recorded: Recorded) -> Entry | None:
             return _entry(recorded, "log", f"Forked from {fact.parent} at {fact.origin}")
         case _:
             return None
+
+
+def _of_notice(recorded: Recorded) -> Entry | None:
+    match fact := recorded.fact:
+        case e.NoticeDelivered():
+            message = f"The webhook was told: {_TOLD[fact.event]}"
+            return _entry(recorded, "log", message, told=fact.told, status=fact.status)
+        case e.NoticeFailed():
+            due = fact.due.astimezone(UTC).isoformat(timespec="seconds") if fact.due else None
+            then = f"tried again at {due}" if due else "given up"
+            message = f"The webhook was not told: {_TOLD[fact.event]} ({fact.code}); {then}"
+            return _entry(
+                recorded,
+                "log",
+                message,
+                level="warning",
+                told=fact.told,
+                attempt=fact.attempt,
+                code=fact.code,
+                due=due,
+            )
+        case _:
+            return None
+
+
+_TOLD: Mapping[NoticeEvent, str] = {
+    "review": "a review waits",
+    "failed": "a stage failed",
+    "complete": "the post is complete",
+}
 
 
 def _title(stage: str) -> str:

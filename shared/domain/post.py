@@ -32,6 +32,7 @@ from shared.domain.events import (
     StageApproved,
     StageCompleted,
     StageDeferred,
+    StageDiscarded,
     StageFailed,
     StageRejected,
     StageRequested,
@@ -43,6 +44,7 @@ from shared.domain.values import (
     Metrics,
     ModelSettings,
     PostConfig,
+    Redo,
     Stage,
 )
 
@@ -88,6 +90,7 @@ class StageState:
     run: int | None = None
     resumes: int | None = None
     alone: bool = False
+    redo: Redo | None = None
     note: str = ""
     ended: Ending | None = None
     since: datetime | None = None
@@ -241,6 +244,8 @@ def _changed(post: Post, seq: int, fact: AnyFlow) -> Post:
             return _copy(_stopped(post, "cancelled"), next=None, paused=False, cancelled=True)
         case PipelineCompleted():
             return _copy(post, next=None, cancelled=False, completed_at=fact.at)
+        case StageDiscarded():
+            return _discarded(post, fact)
         case PostRestarted():
             return _copy(
                 post,
@@ -296,6 +301,7 @@ def _requested(post: Post, seq: int, fact: StageRequested) -> Post:
         run=seq,
         resumes=fact.resumes,
         alone=fact.alone,
+        redo=fact.redo,
         note=fact.note,
         ended=None,
         since=fact.at,
@@ -305,13 +311,15 @@ def _requested(post: Post, seq: int, fact: StageRequested) -> Post:
 
 
 def _completed(post: Post, seq: int, fact: StageCompleted) -> Post:
-    follows = following(post, fact.stage)
+    follows, state = following(post, fact.stage), post.stages[fact.stage]
+    # One picture made anew does not make the others fit a text that has changed since.
+    stale = (state.redo is not None and state.stale) or _overtaken(post, fact.stage, fact.run)
     post = _output(post, fact.stage, Output(seq, fact.digest, fact.words))
     return _with(
         _copy(post, active=None, next=follows),
         fact.stage,
         status="complete",
-        stale=_overtaken(post, fact.stage, fact.run),
+        stale=stale,
         ended="completed",
         metrics=fact.metrics,
         warnings=fact.warnings,
@@ -357,6 +365,13 @@ def _failed(post: Post, fact: StageFailed) -> Post:
     failure = Failure(fact.code, fact.message, fact.attempts, fact.at, fact.raw)
     post = _copy(post, active=None, held=None, next=None)
     return _with(post, fact.stage, status="failed", ended="failed", failure=failure)
+
+
+def _discarded(post: Post, fact: StageDiscarded) -> Post:
+    """As a cancelled run leaves it, but that a later run still continues the failed one."""
+    status: Status = "pending" if post.stages[fact.stage].output is None else "complete"
+    post = _copy(post, next=None, paused=False, cancelled=True)
+    return _with(post, fact.stage, status=status, failure=None)
 
 
 def _held(

@@ -42,6 +42,13 @@ def _at_rest(post: Post) -> str:
     return "cancelled" if post.cancelled else "pending"
 
 
+def parked(post: Post) -> tuple[Stage, ...]:
+    """The failed stages of a post in the dead letter; none while anything of it is open."""
+    if post.active or post.held or post.review or post.deleted:
+        return ()
+    return tuple(stage for stage in ORDER if post.stages[stage].status == "failed")
+
+
 def waits_for(post: Post) -> str:
     """What moves the post next: "worker", "person", "time", "budget", or "" when nothing is
     open."""

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
-from shared.domain.events import CallFact, FlowFact, Progressed, StageFact, StageStarted
+from shared.domain.events import CallFact, FlowFact, NoticeFact, Progressed, StageFact, StageStarted
 from shared.errors import Malformed
 
 if TYPE_CHECKING:
@@ -37,6 +37,11 @@ class PostRef(NamedTuple):
         """Filter over the post's control history."""
         return f"{self.prefix}.flow.>"
 
+    @property
+    def journal(self) -> str:
+        """Filter over the post's whole call journal."""
+        return f"{self.prefix}.call.>"
+
     def calls(self, stage: Stage, run: int) -> str:
         """Filter over the call journal of one run."""
         return f"{self.prefix}.call.{stage}.{run}.>"
@@ -53,8 +58,14 @@ def _post(tenant: str, spelled: str) -> PostRef:
     return PostRef(tenant, UUID(spelled))
 
 
+def slug_subject(tenant: str, profile: UUID | None, slug: str) -> str:
+    """Where it stands who owns a slug; each profile has slugs of its own."""
+    return f"slugs.{tenant}.{profile or 'none'}.{slug}"
+
+
 class Place(NamedTuple):
-    """A subject, taken apart. `number` is a flow fact's n, a call's attempt or a delivery's k."""
+    """A subject, taken apart. `number` is a flow fact's n, a call's or notice's attempt or a
+    delivery's k; the `run` of a notice is the sequence of the fact it tells."""
 
     post: PostRef
     branch: str
@@ -74,6 +85,8 @@ def subject_of(post: PostRef, fact: Fact, n: int = 0) -> str:
         return _call(post, fact)
     if isinstance(fact, StageStarted):
         return f"{post.prefix}.call.{fact.stage}.{fact.run}.{_DELIVERY}.{fact.delivery}.started"
+    if isinstance(fact, NoticeFact):
+        return f"{post.prefix}.notice.{fact.told}.{fact.attempt}.{fact.EVENT}"
     if isinstance(fact, Progressed):
         return f"{post.prefix}.log.{fact.stage}.{fact.level}"
     raise Malformed(f"{type(fact).__name__} has no place in the log")
@@ -95,6 +108,8 @@ def place_of(subject: str) -> Place:
                 return Place(post, "flow", stage, event, _count(n))
             case "posts", ["call", stage, run, key, number, event]:
                 return Place(post, "call", stage, event, _count(number), _count(run), key)
+            case "posts", ["notice", told, attempt, event]:
+                return Place(post, "notice", "", event, _count(attempt), _count(told))
             case "posts", ["log", stage, level]:
                 return Place(post, "log", stage, level)
             case _:

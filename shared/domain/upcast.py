@@ -23,7 +23,12 @@ if TYPE_CHECKING:
 type Raw = dict[str, Any]
 type Steps = Mapping[tuple[str, int], Callable[[Raw], Raw]]
 
-UPCASTS: Steps = {}
+
+def _no_redo(raw: Raw) -> Raw:
+    return raw | {"redo": None}
+
+
+UPCASTS: Steps = {("stage-requested", 1): _no_redo}
 """(type, version) to the step that lifts it one version."""
 
 

@@ -35,6 +35,7 @@ class GateMode(StrEnum):
 
 type Level = Literal["debug", "info", "warning", "error"]
 type Provider = Literal["claude", "gemini", "perplexity"]
+type NoticeEvent = Literal["review", "failed", "complete"]
 
 
 class Value(BaseModel):
@@ -110,6 +111,14 @@ class Source(Value):
     title: str = ""
     date: str | None = None
     snippet: str = ""
+
+
+class Redo(Value):
+    """One picture of the manifest, counted from 1, is made anew; an empty text stays as it was."""
+
+    image: int
+    prompt: str = ""
+    alt: str = ""
 
 
 class Blob(Value):

@@ -57,7 +57,7 @@ def wake(post: Post, command: WakeStage, now: datetime) -> list[AnyFlow]:
     if held is None or held.run != command.run or post.paused or not _due(held, now):
         return []
     state = post.stages[held.stage]
-    return [request(post, Next(held.stage, state.alone, state.note), now, held.run)]
+    return [request(post, Next(held.stage, state.alone, state.note), now, held.run, state.redo)]
 
 
 def _due(held: Held, now: datetime) -> bool:

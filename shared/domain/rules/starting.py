@@ -27,7 +27,7 @@ from shared.domain.events import (
 from shared.domain.post import Next, Post, Review, evolve
 from shared.domain.rules.reviewing import accept
 from shared.domain.rules.steps import id_of, request, resumed
-from shared.domain.values import ORDER, GateMode, Stage
+from shared.domain.values import ORDER, GateMode, Redo, Stage
 from shared.errors import MissingInput, Rejected, StageRunning
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def _ungate(post: Post, now: datetime) -> list[AnyFlow]:
 def run(post: Post, command: RunStage, now: datetime) -> list[AnyFlow]:
     """Run one stage. Asked again while it runs, nothing; while another runs, a refusal."""
     if busy := post.active or post.held:
-        if busy.stage is command.stage:
+        if busy.stage is command.stage and post.stages[busy.stage].redo == command.redo:
             return []
         raise StageRunning(busy.stage)
     if post.review and ORDER.index(post.review.stage) < ORDER.index(command.stage):
@@ -141,28 +141,51 @@ def run(post: Post, command: RunStage, now: datetime) -> list[AnyFlow]:
     missing = [stage for stage in earlier if post.stages[stage].output is None]
     if missing:
         raise MissingInput(command.stage, missing)
-    return begin(post, command.stage, now, alone=not command.cascade, rules=command.rules)
+    if command.redo is not None:
+        _can_redo(post, command.stage)
+    post = replace(post, rules=command.rules)
+    return _begun(post, command.stage, now, alone=not command.cascade, redo=command.redo)
 
 
-def begin(
-    post: Post, stage: Stage, now: datetime, *, rules: dict[Stage, int], alone: bool = False
+def _can_redo(post: Post, stage: Stage) -> None:
+    if stage is not Stage.IMAGES:
+        raise Rejected("only a picture of the images stage can be made anew alone")
+    if post.stages[stage].output is None:
+        raise MissingInput(stage, [stage])
+
+
+def begin(post: Post, stage: Stage, now: datetime, *, rules: dict[Stage, int]) -> list[AnyFlow]:
+    """The stage and all that follows it. One picture that was being redone is still the task."""
+    redo = post.stages[stage].redo if _unfinished(post, stage) else None
+    return _begun(replace(post, rules=rules), stage, now, alone=False, redo=redo)
+
+
+def _begun(
+    post: Post, stage: Stage, now: datetime, *, alone: bool, redo: Redo | None
 ) -> list[AnyFlow]:
-    post = replace(post, rules=rules)
-    started = PipelineStarted(post_id=id_of(post), at=now, stage=stage, alone=alone, rules=rules)
-    return [started, request(post, _again(post, stage, alone=alone), now, _resumes(post, stage))]
+    started = PipelineStarted(
+        post_id=id_of(post), at=now, stage=stage, alone=alone, rules=post.rules
+    )
+    follows, resumes = _again(post, stage, alone=alone), _resumes(post, stage, redo)
+    return [started, request(post, follows, now, resumes, redo)]
 
 
-def _resumes(post: Post, stage: Stage) -> int | None:
-    """A run that failed or was stopped is continued: what it has paid for is free."""
+def _unfinished(post: Post, stage: Stage) -> bool:
+    return post.stages[stage].ended in ("failed", "cancelled", "superseded")
+
+
+def _resumes(post: Post, stage: Stage, redo: Redo | None) -> int | None:
+    """A run that failed or was stopped is continued by one with the same task: what it has paid
+    for is free."""
     state = post.stages[stage]
-    return state.run if state.ended in ("failed", "cancelled", "superseded") else None
+    return state.run if _unfinished(post, stage) and state.redo == redo else None
 
 
 def _again(post: Post, stage: Stage, *, alone: bool) -> Next:
     """What a reviewer asked for is asked again until the stage has answered it."""
     if post.next is not None and post.next.stage is stage:
         return Next(stage, alone, post.next.note)
-    continued = _resumes(post, stage) is not None
+    continued = _unfinished(post, stage)
     return Next(stage, alone, post.stages[stage].note if continued else "")
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from shared.domain.post import Next, Post
+    from shared.domain.values import Redo
 
 NEARLY_FULL = 900
 """From this many flow facts on, a post can only be ended, deleted or forked."""
@@ -31,7 +32,13 @@ def request_next(post: Post, follows: Next, now: datetime) -> StageRequested | P
     return request(post, follows, now)
 
 
-def request(post: Post, follows: Next, now: datetime, resumes: int | None = None) -> StageRequested:
+def request(
+    post: Post,
+    follows: Next,
+    now: datetime,
+    resumes: int | None = None,
+    redo: Redo | None = None,
+) -> StageRequested:
     stage = follows.stage or ORDER[0]
     return StageRequested(
         post_id=id_of(post),
@@ -42,6 +49,7 @@ def request(post: Post, follows: Next, now: datetime, resumes: int | None = None
         note=follows.note,
         resumes=resumes,
         alone=follows.alone,
+        redo=redo,
     )
 
 

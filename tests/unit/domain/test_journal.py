@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -51,10 +52,12 @@ RESEARCH = Stage.RESEARCH
 LINE = e.Progressed(post_id=POST, at=NOW, stage=RESEARCH, run=3, message="Rules loaded")
 EXPIRED = e.GateExpired(post_id=POST, at=NOW, stage=RESEARCH, review=5, outcome="cancel")
 FORKED = e.PostForked(post_id=POST, at=NOW, parent=POST, origin=9)
+NOTICE: dict[str, Any] = {"post_id": POST, "at": NOW, "told": 5, "attempt": 1, "event": "failed"}
+NOTICE_FAILED = e.NoticeFailed(**NOTICE, code="timeout", due=NOW + timedelta(seconds=10))
 RETRY = refused().model_copy(update={"wait_s": 2.0})
 
 SILENT = {"post-created", "post-deleted", "stage-requested", "call-started", "call-settled",
-          "call-reused"}  # fmt: skip
+          "call-reused", "notice-started", "notice-skipped"}  # fmt: skip
 TOLD: list[tuple[e.PostEvent, str, str, str]] = [
     (started(), "pipeline_start", "info", "Pipeline started, from research"),
     (started(alone=True), "pipeline_start", "info", "research alone"),
@@ -73,6 +76,12 @@ TOLD: list[tuple[e.PostEvent, str, str, str]] = [
     (rejected(RESEARCH, "shorter"), "log", "info", "shorter"),
     (rejected(RESEARCH), "log", "info", "no note"),
     (edited(RESEARCH, "my own text"), "log", "info", "3 words"),
+    (
+        e.StageDiscarded(post_id=POST, at=NOW, stage=RESEARCH, run=3, actor="ann", note="no use"),
+        "log",
+        "warning",
+        "given up by ann: no use",
+    ),
     (EXPIRED, "log", "warning", "in time"),
     (deferred(RESEARCH, run=3), "log", "warning", "2026-01-01T13:00:00+00:00"),
     (out_of_budget(RESEARCH, run=3), "log", "warning", "$1.0000 left"),
@@ -83,6 +92,9 @@ TOLD: list[tuple[e.PostEvent, str, str, str]] = [
     (configured(), "log", "info", "changed"),
     (restarted(), "log", "warning", "Restarted"),
     (FORKED, "log", "info", "at 9"),
+    (e.NoticeDelivered(**NOTICE, status=204), "log", "info", "was told: a stage failed"),
+    (NOTICE_FAILED, "log", "warning", "(timeout); tried again at 2026-01-01T12:00:10+00:00"),
+    (e.NoticeFailed(**NOTICE, code="refused", status=500), "log", "warning", "given up"),
 ]
 
 
@@ -104,7 +116,17 @@ def test_what_people_are_told(fact: e.PostEvent, event: str, level: str, saying:
 
 @pytest.mark.parametrize(
     "fact",
-    [created(), deleted(), requested(RESEARCH), claimed(), settled(), reused(), refused()],
+    [
+        created(),
+        deleted(),
+        requested(RESEARCH),
+        claimed(),
+        settled(),
+        reused(),
+        refused(),
+        e.NoticeStarted(**NOTICE),
+        e.NoticeSkipped(**NOTICE, reason="no_webhook"),
+    ],
     ids=lambda fact: type(fact).__name__,
 )
 def test_what_people_are_spared(fact: e.PostEvent):

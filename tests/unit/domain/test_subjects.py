@@ -43,6 +43,16 @@ AT = f"posts.main.{POST}"
             0,
             "log.edit.warning",
         ),
+        (
+            e.NoticeStarted(post_id=POST, at=NOW, told=17, attempt=2, event="failed"),
+            0,
+            "notice.17.2.started",
+        ),
+        (
+            e.NoticeDelivered(post_id=POST, at=NOW, told=17, attempt=2, event="failed", status=204),
+            0,
+            "notice.17.2.ended",
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )
@@ -69,6 +79,8 @@ def test_a_fact_is_found_where_its_subject_says(fact: e.PostEvent, n: int):
     assert ">" not in subject
     if isinstance(fact, e.CallFact):
         assert place[3:] == (fact.EVENT, fact.attempt, fact.run, fact.key)
+    if isinstance(fact, e.NoticeFact):
+        assert place[1:] == ("notice", "", fact.EVENT, fact.attempt, fact.told, "")
 
 
 @pytest.mark.parametrize("kind", sorted(FACTS))
@@ -79,8 +91,12 @@ def test_facts_of_different_kinds_share_a_subject_only_where_one_excludes_the_ot
         for other in FACTS.values()
         if other.EVENT == fact.EVENT and other.__mro__[1] is fact.__mro__[1]
     }
-    ended = {"CallSettled", "CallFailed", "CallAbandoned", "CallReused"}
-    assert same == ended or len(same) == 1
+    shared = (
+        {"CallSettled", "CallFailed", "CallAbandoned", "CallReused"},
+        {"NoticeStarted", "NoticeSkipped"},
+        {"NoticeDelivered", "NoticeFailed"},
+    )
+    assert same in shared or len(same) == 1
 
 
 @law
@@ -163,6 +179,9 @@ def test_a_hostile_subject_is_malformed_or_taken_apart(subject: str):
         f"{AT}.flow.post.created." + "9" * 5000,
         f"{AT}.call.write.3.draft.1",
         f"{AT}.call.write.three.draft.1.started",
+        f"{AT}.notice.17.started",
+        f"{AT}.notice.17.two.started",
+        f"{AT}.notice.-17.1.started",
         f"{AT}.nothing.write.info",
         f"slugs.main.{POST}.flow.post.created.0",
         "slugs.main.none.a-slug",

@@ -1,0 +1,169 @@
+"""Documents are profiles, settings and rules: every version is kept, the newest one is in force.
+
+A version is known by the sequence at which it was stored. A deleted document is one whose newest
+version has no content.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+
+from pydantic import ConfigDict, Field, JsonValue, ValidationError
+
+from shared.domain.values import CommandRef, GateMode, Stage, Value
+from shared.errors import Malformed, TooNew
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+SCHEMA: Final = 1
+"""The version of the shape in which a document is stored."""
+
+_WORD = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+class Kind(StrEnum):
+    PROFILE = "profile"
+    SETTINGS = "settings"
+    RULES = "rules"
+
+
+@dataclass(frozen=True, slots=True)
+class DocRef:
+    """A document's address. Each part is one word of its subject, and no more."""
+
+    tenant: str
+    kind: Kind
+    id: str
+
+    def __post_init__(self) -> None:
+        if not (_WORD.fullmatch(self.tenant) and _WORD.fullmatch(self.id)):
+            raise ValueError("a document is addressed by plain words")
+
+    @property
+    def subject(self) -> str:
+        return f"{every(self.tenant, self.kind).removesuffix('>')}{self.id}"
+
+
+def every(tenant: str, kind: Kind) -> str:
+    """Filter over all documents of a kind."""
+    return f"docs.{tenant}.{kind}.>"
+
+
+def profile_ref(tenant: str, profile: UUID) -> DocRef:
+    return DocRef(tenant, Kind.PROFILE, str(profile))
+
+
+def settings_ref(tenant: str) -> DocRef:
+    return DocRef(tenant, Kind.SETTINGS, "global")
+
+
+def rules_ref(tenant: str, stage: Stage) -> DocRef:
+    return DocRef(tenant, Kind.RULES, stage.value)
+
+
+class Document(Value):
+    """One version, as it is stored. `command` lets the repetition of a request be recognised."""
+
+    schema_version: int = SCHEMA
+    actor: str
+    at: datetime
+    command: CommandRef | None = None
+    content: dict[str, JsonValue] | None = None
+
+
+class Version(NamedTuple):
+    """A document as it was read, and the sequence at which it stands."""
+
+    ref: DocRef
+    seq: int
+    document: Document
+
+
+def encode_document(document: Document) -> bytes:
+    return document.model_dump_json().encode()
+
+
+def decode_document(data: bytes) -> Document:
+    """Raises `TooNew` for a shape this code does not know yet, `Malformed` for anything else."""
+    try:
+        raw: Any = json.loads(data)
+        newer = raw["schema_version"] > SCHEMA
+        document = None if newer else Document.model_validate_json(data)
+    except (ValidationError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise Malformed(f"no document of ours: {type(error).__name__}") from error
+    if document is None:
+        raise TooNew("a document that is newer than this code")
+    return document
+
+
+# --- what settings and rules say ---------------------------------------------------------------
+
+
+_LOOSE = ConfigDict(extra="ignore")
+"""What a newer gateway has added does not concern an older reader."""
+
+
+class ModelChoice(Value):
+    """What a stage's default model is replaced with; None and empty leave the default."""
+
+    model_config = _LOOSE
+
+    model: str | None = None
+    effort: Literal["low", "medium", "high"] | None = None
+    image_model: str | None = None
+
+
+class Budgets(Value):
+    """Caps in US dollars; None is no cap."""
+
+    model_config = _LOOSE
+
+    post_usd: float | None = None
+    day_usd: float | None = None
+
+
+class Webhook(Value):
+    """Where to tell what happened, and which events to tell."""
+
+    model_config = _LOOSE
+
+    url: str
+    events: tuple[str, ...] = ()
+
+
+class GlobalSettings(Value):
+    """The settings in force. What is not set is empty, and each reader has its own default."""
+
+    model_config = _LOOSE
+
+    stage_settings: dict[Stage, GateMode] = Field(default_factory=dict)
+    stage_models: dict[Stage, ModelChoice] = Field(default_factory=dict)
+    concurrency: dict[Stage, int] = Field(default_factory=dict)
+    budgets: Budgets = Budgets()
+    webhook: Webhook | None = None
+
+
+def settings_in(version: Version | None) -> GlobalSettings:
+    """The settings a version holds. Raises `Malformed`."""
+    values = (version.document.content if version else None) or {}
+    try:
+        return GlobalSettings.model_validate(values.get("values", {}))
+    except ValidationError as error:
+        raise Malformed("the settings document holds no settings of ours") from error
+
+
+def rules_text(version: Version | None) -> str | None:
+    """The edited rules a version holds; None for the shipped ones. Raises `Malformed`."""
+    content = version.document.content if version else None
+    if content is None:
+        return None
+    text = content.get("text")
+    if not isinstance(text, str):
+        raise Malformed("the rules document holds no text")
+    return text
