@@ -11,6 +11,8 @@ GalleyError
 │   ├── HistoryFull          900 facts: only ending, deleting and forking are left
 │   └── SlugTaken            another post of this profile owns the slug
 ├── CommandReused            the command id was used for something else -> HTTP 422
+├── NoSuchProfile            nothing is known of this profile        -> HTTP 404
+├── StaleVersion             the document has a newer version        -> HTTP 409, nothing written
 ├── LogError
 │   ├── Conflict             somebody wrote first                    -> read, decide again
 │   │   └── Unconfirmed      the server did not say                  -> the same: read, decide again
@@ -95,6 +97,19 @@ class CommandReused(GalleyError):
 
     def __init__(self) -> None:
         super().__init__("this idempotency key was used before for a different request")
+
+
+class NoSuchProfile(GalleyError):
+    def __init__(self) -> None:
+        super().__init__("there is no such profile")
+
+
+class StaleVersion(GalleyError):
+    """`version` is the one in force."""
+
+    def __init__(self, version: int) -> None:
+        super().__init__("the document has changed since the version this request names")
+        self.version = version
 
 
 class LogError(GalleyError):

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from shared.domain.post import Post, fold
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
     from datetime import datetime
 
+    from shared.domain.documents import DocRef, Document, Kind, Version
     from shared.domain.events import Fact, PostEvent, Recorded, StageRequested
     from shared.domain.subjects import PostRef
     from shared.domain.values import Stage
@@ -64,7 +65,10 @@ class Append:
     are true whatever happened to the post (an attempt's end, a delivery, a progress line). `n` is
     the number of the first flow fact in `facts`. Each call fact must be new at its own subject,
     always. An append with `after` and without flow facts must hold a Progressed, which carries the
-    expectation. `cause` is the sequence of the fact that led to this one.
+    expectation. `calls` is the sequence of the last message of the post's call journal the writer
+    has read; the append is refused when the journal has moved on. None asks nothing of it; anything
+    else needs a Progressed beside a flow fact, to carry it. `cause` is the sequence of the fact
+    that led to this one.
     """
 
     ref: PostRef
@@ -72,7 +76,28 @@ class Append:
     after: int | None = None
     n: int = 0
     cause: int = 0
+    calls: int | None = None
     also: Sequence[Guarded] = field(default=())
+
+
+class CallJournal(NamedTuple):
+    """Every call fact of a post, in log order, and the sequence of the journal's last message."""
+
+    facts: tuple[Recorded, ...]
+    reaches: int
+
+
+def distinct(appends: Sequence[Append]) -> frozenset[str]:
+    """What these appends touch. Raises `ValueError` when two of them touch the same: the server
+    compares expectations with what stood there before, so both would be stored."""
+    touched = [
+        subject
+        for append in appends
+        for subject in (append.ref.prefix, *(other.subject for other in append.also))
+    ]
+    if len(found := frozenset(touched)) != len(touched):
+        raise ValueError("two appends of one post, or of one guarded subject, at once")
+    return found
 
 
 class Reading(NamedTuple):
@@ -160,8 +185,36 @@ class EventLog(Protocol):
         """Raises `LogUnavailable`."""
         ...
 
+    def story(self, ref: PostRef) -> AsyncIterator[Stored]:
+        """Every message the log keeps of a post, in order, up to its end at about now.
+
+        Nothing is verified or left out: for people and archives; to decide on a post, `read` it.
+        Raises `LogUnavailable`.
+        """
+        ...
+
     async def stored(self, seq: int) -> Stored | None:
         """The message at a sequence; None when it was purged or never was."""
+        ...
+
+
+class PostLog(EventLog, Protocol):
+    """The event log as those need it who make posts and delete them."""
+
+    async def calls(self, ref: PostRef) -> CallJournal:
+        """The post's whole call journal, verified. Raises `TooNew`, `LogUnavailable`."""
+        ...
+
+    async def append_all(self, appends: Sequence[Append]) -> tuple[tuple[int, ...], ...]:
+        """Store appends of different posts together or not at all; the sequences of each, in order.
+
+        Raises what `append` raises, and `ValueError` when two of them touch the same post or
+        guarded subject.
+        """
+        ...
+
+    async def newest(self, subject: str) -> Stored | None:
+        """The last message at a subject; None when there is none."""
         ...
 
 
@@ -214,6 +267,48 @@ class Media(Protocol):
 
     async def remove(self, prefix: str) -> int:
         """Remove every object whose name begins with `prefix`; how many there were."""
+        ...
+
+
+class Erasure(Protocol):
+    async def erase(self, ref: PostRef, below: int) -> int:
+        """Take out of the log what a deleted post has said: everything of it that stands before
+        sequence `below`, and all its progress lines; how many messages that were.
+
+        Raises `LogUnavailable`.
+        """
+        ...
+
+    async def release(self, subject: str, seq: int) -> int:
+        """Take the claim at `seq` off this subject, and nothing that followed it."""
+        ...
+
+
+class Documents(Protocol):
+    """Profiles, settings and rules. Reads raise `Malformed`, `TooNew`, `LogUnavailable`."""
+
+    async def latest(self, refs: Sequence[DocRef]) -> Mapping[DocRef, Version]:
+        """The newest version of each of these (at most 1,000) that was ever written, deleted ones
+        too, in one round trip."""
+        ...
+
+    async def at(self, ref: DocRef, seq: int) -> Version | None:
+        """The version of this document that stands at a sequence."""
+        ...
+
+    async def every(self, tenant: str, kind: Kind) -> Sequence[Version]:
+        """The newest version of every document of a kind, deleted ones too, in log order."""
+        ...
+
+    async def history(self, ref: DocRef) -> Sequence[Version]:
+        """Every version, oldest first."""
+        ...
+
+    async def write(self, ref: DocRef, document: Document, after: int) -> int:
+        """Store the version that follows `after` (0: the first one); its sequence.
+
+        Raises `Conflict` (nothing stored), `Unconfirmed` (nobody knows), `TooLarge`.
+        """
         ...
 
 

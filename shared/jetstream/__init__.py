@@ -5,10 +5,25 @@ The only package that imports `nats`.
 
 from __future__ import annotations
 
+from shared.jetstream.beats import (
+    JetStreamBacklogs,
+    JetStreamBeats,
+    open_backlogs,
+    open_beats,
+)
 from shared.jetstream.connection import Alarm, Connection, connect
+from shared.jetstream.documents import JetStreamDocuments, open_documents
+from shared.jetstream.erasure import JetStreamErasure
 from shared.jetstream.inbox import JetStreamDelivery, JetStreamInbox
 from shared.jetstream.live import JetStreamLive
-from shared.jetstream.log import JetStreamLog, open_inbox, open_live, open_log, open_media
+from shared.jetstream.log import (
+    JetStreamLog,
+    open_erasure,
+    open_inbox,
+    open_live,
+    open_log,
+    open_media,
+)
 from shared.jetstream.media import JetStreamMedia
 from shared.jetstream.rights import ADMIN, ERASER, GATEWAY, PROJECTOR, RIGHTS, USERS, producer_may
 from shared.jetstream.server import SYSTEM, accounts, server_config
@@ -24,7 +39,11 @@ __all__ = [
     "USERS",
     "Alarm",
     "Connection",
+    "JetStreamBacklogs",
+    "JetStreamBeats",
     "JetStreamDelivery",
+    "JetStreamDocuments",
+    "JetStreamErasure",
     "JetStreamInbox",
     "JetStreamLive",
     "JetStreamLog",
@@ -32,6 +51,10 @@ __all__ = [
     "accounts",
     "connect",
     "ensure",
+    "open_backlogs",
+    "open_beats",
+    "open_documents",
+    "open_erasure",
     "open_inbox",
     "open_live",
     "open_log",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
+from shared.eventlog import distinct
+from shared.jetstream.erasure import JetStreamErasure
 from shared.jetstream.groups import Groups
 from shared.jetstream.inbox import JetStreamInbox
 from shared.jetstream.lines import Lines
@@ -20,8 +23,9 @@ if TYPE_CHECKING:
     from shared.domain.events import Fact, Recorded
     from shared.domain.subjects import PostRef
     from shared.domain.values import Stage
-    from shared.eventlog import Append, History, LogState, Stored
+    from shared.eventlog import Append, CallJournal, History, LogState, Stored
     from shared.jetstream.connection import Connection
+    from shared.jetstream.messages import Message
 
 type Trace = Callable[[], str]
 """The `traceparent` of what is being done now; empty for none."""
@@ -44,16 +48,33 @@ class JetStreamLog:
     async def last(self, ref: PostRef) -> Recorded | None:
         return await self._reader.last(ref)
 
+    async def calls(self, ref: PostRef) -> CallJournal:
+        return await self._reader.journal(ref)
+
     async def append(self, append: Append) -> tuple[int, ...]:
+        (stored,) = await self.append_all([append])
+        return stored
+
+    async def append_all(self, appends: Sequence[Append]) -> tuple[tuple[int, ...], ...]:
+        keys = distinct(appends)
+        told = [self._messages(append) for append in appends]
+        together = [message for each in told for message in each]
+        if not together:
+            return tuple(() for _ in appends)
+        first = await self._groups.store(together, keys)
+        starts = accumulate(map(len, told), initial=first)
+        return tuple(
+            tuple(range(start, start + len(each)))
+            for start, each in zip(starts, told, strict=False)
+        )
+
+    def _messages(self, append: Append) -> list[Message]:
         if not append.facts and not append.also:
-            return ()
+            return []
         after = None
         if append.after is not None:
             after = self._reader.fence(append.ref, append.after)
-        told = messages(append, after, self._producer, self._trace())
-        keys = frozenset((append.ref.prefix, *(other.subject for other in append.also)))
-        first = await self._groups.store(told, keys)
-        return tuple(range(first, first + len(told)))
+        return messages(append, after, self._producer, self._trace())
 
     async def say(self, ref: PostRef, line: Fact) -> None:
         await self._lines.say(ref, line, self._trace())
@@ -64,8 +85,16 @@ class JetStreamLog:
     async def state(self) -> LogState:
         return await state_of(self._connection)
 
+    async def story(self, ref: PostRef) -> AsyncIterator[Stored]:
+        async for item in self._reader.direct.everything(f"{ref.prefix}.>"):
+            yield stored_of(item)
+
     async def stored(self, seq: int) -> Stored | None:
         item = await self._reader.direct.at(seq)
+        return None if item is None else stored_of(item)
+
+    async def newest(self, subject: str) -> Stored | None:
+        item = await self._reader.direct.last(subject)
         return None if item is None else stored_of(item)
 
     async def close(self) -> None:
@@ -89,6 +118,10 @@ def open_inbox(connection: Connection, stage: Stage) -> JetStreamInbox:
 
 def open_media(connection: Connection) -> JetStreamMedia:
     return JetStreamMedia(connection)
+
+
+def open_erasure(connection: Connection) -> JetStreamErasure:
+    return JetStreamErasure(connection)
 
 
 def open_live(connection: Connection) -> JetStreamLive:

@@ -64,10 +64,10 @@ class JetStreamMedia:
             raise Malformed(f"the bytes of {name} are not those that were stored")
         return data
 
-    async def remove(self, prefix: str) -> int:
+    async def remove(self, prefix: str, *more: str) -> int:
         found = [item async for item in self._direct.everything(f"{_META}.>")]
         names = {known.name for known in map(_object, found) if known is not None}
-        doomed = sorted(name for name in names if name.startswith(prefix))
+        doomed = sorted(name for name in names if name.startswith((prefix, *more)))
         for name in doomed:
             await self._removed(name)
         return len(doomed)

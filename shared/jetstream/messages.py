@@ -87,23 +87,31 @@ def messages(append: Append, after: int | None, producer: str, trace: str) -> li
 
     Raises `TooLarge`, and `ValueError` for an expectation that nothing can carry.
     """
-    ref, n, fenced, told = append.ref, append.n, after is None, []
+    ref, n, fenced, told = append.ref, append.n, after is None, list[Message]()
     bearer = FlowFact if any(isinstance(f, FlowFact) for f in append.facts) else Progressed
+    journal = append.calls
     for fact in append.facts:
         message = sealed(subject_of(ref, fact, n), fact, producer, append.cause, trace)
         if not fenced and isinstance(fact, bearer):
             fenced = True
-            message.headers[EXPECTED], message.headers[EXPECTED_OVER] = str(after), ref.flow
+            _expect(message, after, ref.flow)
+        elif journal is not None and bearer is FlowFact and isinstance(fact, Progressed):
+            _expect(message, journal, ref.journal)
+            journal = None
         elif not isinstance(fact, FlowFact | Progressed):
             message.headers[EXPECTED] = "0"
         n += isinstance(fact, FlowFact)
         told.append(message)
-    if not fenced:
+    if not fenced or journal is not None:
         raise ValueError("an append after a sequence needs a flow fact or a line to carry it")
     told.extend(_guarded(other, producer, trace) for other in append.also)
     if len(told) > MAX_APPEND:
         raise TooLarge(f"{len(told)} messages in one append; {MAX_APPEND} are allowed")
     return told
+
+
+def _expect(message: Message, last: int | None, over: str) -> None:
+    message.headers[EXPECTED], message.headers[EXPECTED_OVER] = str(last), over
 
 
 def _guarded(other: Guarded, producer: str, trace: str) -> Message:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from shared.domain.events import Recorded
 from shared.errors import Malformed
-from shared.eventlog import History
+from shared.eventlog import CallJournal, History
 from shared.jetstream.direct import Direct, TooMany
 from shared.jetstream.history import (
     Broken,
@@ -60,6 +60,17 @@ class Reader:
             flow = await self._flow(ref)
             return flow[-1] if flow else None
 
+    async def journal(self, ref: PostRef) -> CallJournal:
+        """The whole call journal, also of more calls than the server answers for at once."""
+        try:
+            items = await self.direct.latest([ref.journal])
+            return CallJournal(verified_calls(items), items[-1].seq if items else 0)
+        except (TooMany, Broken):
+            items = [item async for item in self.direct.everything(ref.journal)]
+        repaired = repaired_calls(items)
+        self._alarm(repaired.left_out)
+        return CallJournal(repaired.facts, repaired.reaches)
+
     def fence(self, ref: PostRef, after: int) -> int:
         """The sequence the server must be asked to compare with when `after` is what was read."""
         verified, reaches = self._damaged.get(ref, (after, after))
@@ -76,10 +87,10 @@ class Reader:
         return repaired.facts
 
     async def _calls(self, journals: Sequence[str]) -> tuple[Recorded, ...]:
-        found = [fact for journal in journals for fact in await self._journal(journal)]
+        found = [fact for journal in journals for fact in await self._run(journal)]
         return tuple(sorted(found, key=lambda recorded: recorded.seq))
 
-    async def _journal(self, journal: str) -> tuple[Recorded, ...]:
+    async def _run(self, journal: str) -> tuple[Recorded, ...]:
         try:
             return verified_calls(await self.direct.latest([journal]))
         except (TooMany, Broken):

@@ -36,7 +36,7 @@ _WRITE_MEDIA: Final = (
     f"{_API}.STREAM.PURGE.{BUCKET_STREAM}",
 )
 _STAGE_EVENTS: Final = ("completed", "failed", "review", "deferred", "budget")
-_GATE_EVENTS: Final = ("requested", "approved", "rejected", "edited", "expired")
+_GATE_EVENTS: Final = ("requested", "approved", "rejected", "edited", "expired", "discarded")
 _POST_EVENTS: Final = (
     "created",
     "configured",
@@ -87,6 +87,7 @@ def _of_stage(stage: Stage) -> Rights:
         ),
         asks=(
             f"live.*.*.{stage}",
+            f"beats.{stage}.*",
             f"{_API}.CONSUMER.MSG.NEXT.{STREAM}.{stage}",
             f"$JS.ACK.{STREAM}.{stage}.>",
             *_READ,
@@ -103,14 +104,22 @@ _OTHERS: Final = (
             *(right for stage in ORDER for right in _flow(stage, *_GATE_EVENTS)),
             "posts.*.*.call.*.*.*.*.ended",
             "posts.*.*.log.*.*",
+            "posts.*.*.notice.*.*.started",
+            "posts.*.*.notice.*.*.ended",
             "slugs.>",
             "docs.>",
             "budgets.>",
         ),
-        asks=(*_READ, *_TAIL, *_READ_MEDIA),
-        hears=("live.>",),
+        asks=(
+            *_READ,
+            *_TAIL,
+            *_READ_MEDIA,
+            f"beats.{GATEWAY}.*",
+            *(f"{_API}.CONSUMER.INFO.{STREAM}.{stage}" for stage in ORDER),
+        ),
+        hears=("live.>", "beats.>"),
     ),
-    Rights(user=PROJECTOR, asks=(*_READ, *_TAIL)),
+    Rights(user=PROJECTOR, asks=(*_READ, *_TAIL, f"beats.{PROJECTOR}.*")),
     Rights(
         user=ERASER,
         asks=(*_READ, *_READ_MEDIA, *_WRITE_MEDIA, f"{_API}.STREAM.PURGE.{STREAM}"),
@@ -135,7 +144,12 @@ def producer_may(user: str, subject: str) -> bool:
     return _may(user, tuple(words))
 
 
-_COUNTED: Final = {"flow": (1, 2, 6), "call": (1, 2, 5, 6, 7), "log": (1, 2)}
+_COUNTED: Final = {
+    "flow": (1, 2, 6),
+    "call": (1, 2, 5, 6, 7),
+    "notice": (1, 2, 4, 5),
+    "log": (1, 2),
+}
 """Words that differ from post to post; no right names them, so that the answers can be kept."""
 
 

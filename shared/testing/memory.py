@@ -16,7 +16,15 @@ from shared.domain.events import FlowFact, Progressed, Recorded, StageRequested
 from shared.domain.subjects import place_of, subject_of
 from shared.domain.upcast import decode, encode
 from shared.errors import Conflict, ForeignLog, TooLarge
-from shared.eventlog import MAX_FACT_BYTES, History, LogState, Reading, Stored
+from shared.eventlog import (
+    MAX_FACT_BYTES,
+    CallJournal,
+    History,
+    LogState,
+    Reading,
+    Stored,
+    distinct,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -52,16 +60,34 @@ class MemoryLog:
         flow = _recorded(self._under(ref.flow))
         return flow[-1] if flow else None
 
+    async def calls(self, ref: PostRef) -> CallJournal:
+        found = self._under(ref.journal)
+        return CallJournal(_recorded(found), found[-1].seq if found else 0)
+
     async def append(self, append: Append) -> tuple[int, ...]:
-        told = _told(append)
+        (stored,) = await self.append_all([append])
+        return stored
+
+    async def append_all(self, appends: Sequence[Append]) -> tuple[tuple[int, ...], ...]:
+        distinct(appends)
+        told = [_told(append) for append in appends]
+        for append, messages in zip(appends, told, strict=True):
+            self._check(append, messages)
+        stored = tuple(
+            tuple(self._store(append.ref, *each) for each in messages)
+            for append, messages in zip(appends, told, strict=True)
+        )
+        await self._grow()
+        return stored
+
+    def _check(self, append: Append, told: Sequence[_Told]) -> None:
         if append.after is not None:
             _expect(self._end(append.ref.flow), append.after)
+        if append.calls is not None:
+            _expect(self._end(append.ref.journal), append.calls)
         for subject, _, expected, _ in told:
             if expected is not None:
                 _expect(self._last_at.get(subject, 0), expected)
-        seqs = tuple(self._store(append.ref, *each) for each in told)
-        await self._grow()
-        return seqs
 
     async def say(self, ref: PostRef, line: Fact) -> None:
         if not isinstance(line, Progressed):
@@ -87,8 +113,22 @@ class MemoryLog:
         first = 1 if self.messages else 0
         return LogState(identity=self._identity, first=first, last=len(self.messages))
 
+    async def story(self, ref: PostRef) -> AsyncIterator[Stored]:
+        for stored in self._under(f"{ref.prefix}.>"):
+            yield stored
+
     async def stored(self, seq: int) -> Stored | None:
         return self.messages[seq - 1] if 0 < seq <= len(self.messages) else None
+
+    async def newest(self, subject: str) -> Stored | None:
+        return await self.stored(self._last_at.get(subject, 0))
+
+    async def keep(self, subject: str, data: bytes, expected: int) -> int:
+        """Store what is no fact of a post, after the message `expected` at its subject."""
+        _expect(self._last_at.get(subject, 0), expected)
+        seq = self._store(None, subject, data, None, None)
+        await self._grow()
+        return seq
 
     def _under(self, subjects: str) -> list[Stored]:
         prefix = subjects.removesuffix(">")
@@ -99,7 +139,12 @@ class MemoryLog:
         return found[-1].seq if found else 0
 
     def _store(
-        self, ref: PostRef, subject: str, data: bytes, _expected: int | None, fact: Fact | None
+        self,
+        ref: PostRef | None,
+        subject: str,
+        data: bytes,
+        _expected: int | None,
+        fact: Fact | None,
     ) -> int:
         seq = len(self.messages) + 1
         at = BEGINNING + timedelta(seconds=seq)
@@ -137,14 +182,20 @@ def _told(append: Append) -> list[_Told]:
         told.append((subject_of(append.ref, fact, n), encode(fact), None if free else 0, fact))
         n += isinstance(fact, FlowFact)
     told.extend((other.subject, other.data, other.expected, None) for other in append.also)
-    if append.after is not None and not any(
-        isinstance(fact, FlowFact | Progressed) for fact in append.facts
-    ):
+    if not _carried(append):
         raise ValueError("an append after a sequence needs a flow fact or a line to carry it")
     for subject, data, _, _ in told:
         if len(data) > MAX_FACT_BYTES:
             raise TooLarge(f"{len(data)} bytes for {subject}")
     return told
+
+
+def _carried(append: Append) -> bool:
+    """What the append expects has something to stand on: a flow fact or a line for the flow, a line
+    beside a flow fact for the calls."""
+    flow = any(isinstance(fact, FlowFact) for fact in append.facts)
+    line = any(isinstance(fact, Progressed) for fact in append.facts)
+    return (append.after is None or flow or line) and (append.calls is None or (flow and line))
 
 
 def _expect(found: int, expected: int) -> None:
@@ -244,8 +295,8 @@ class MemoryMedia:
     async def get(self, name: str) -> bytes | None:
         return self.objects.get(name)
 
-    async def remove(self, prefix: str) -> int:
-        doomed = [name for name in self.objects if name.startswith(prefix)]
+    async def remove(self, prefix: str, *more: str) -> int:
+        doomed = [name for name in self.objects if name.startswith((prefix, *more))]
         for name in doomed:
             del self.objects[name]
         return len(doomed)

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shared.domain.values import Stage
-from shared.jetstream import open_inbox, open_live, open_log, open_media
+from shared.jetstream import open_documents, open_inbox, open_live, open_log, open_media
+from shared.testing.documents import MemoryDocuments
 from shared.testing.memory import MemoryInbox, MemoryLive, MemoryLog, MemoryMedia
 from tests.integration.jetstream.server import galley_nats
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from shared.eventlog import EventLog, Inbox, Live, Media
+    from shared.eventlog import Documents, EventLog, Inbox, Live, Media, PostLog
     from tests.integration.jetstream.server import GalleyNats
 
 __all__ = ["galley_nats"]
@@ -26,8 +27,10 @@ __all__ = ["galley_nats"]
 class World:
     """The log as the gateway and as the research stage see it, and what stands beside it."""
 
-    gateway: EventLog
+    gateway: PostLog
     research: EventLog
+    documents: Documents
+    read_by_research: Documents
     inbox: Inbox
     media: Media
     told_by: Live
@@ -51,9 +54,12 @@ async def world(server: GalleyNats | None) -> AsyncIterator[World]:
 @asynccontextmanager
 async def _in_memory() -> AsyncIterator[World]:
     log, live = MemoryLog(), MemoryLive()
+    documents = MemoryDocuments(log)
     yield World(
         gateway=log,
         research=log,
+        documents=documents,
+        read_by_research=documents,
         inbox=MemoryInbox(log, Stage.RESEARCH),
         media=MemoryMedia(),
         told_by=live,
@@ -72,6 +78,8 @@ async def _on_server(server: GalleyNats) -> AsyncIterator[World]:
         yield World(
             gateway=open_log(gateway, "gateway"),
             research=open_log(research, "research"),
+            documents=open_documents(gateway, "gateway"),
+            read_by_research=open_documents(research, "research"),
             inbox=open_inbox(research, Stage.RESEARCH),
             media=open_media(images),
             told_by=open_live(research),

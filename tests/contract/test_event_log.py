@@ -296,6 +296,26 @@ async def test_a_tail_has_everything_after_its_beginning_once_and_in_order(world
     assert all(each.stored_at is not None and each.stored_at.tzinfo for each in found)
 
 
+async def test_a_posts_story_is_every_message_of_it_and_of_no_other_in_order(
+    world: World,
+) -> None:
+    other = PostRef("main", uuid4())
+    await begin(world.gateway)
+    run = (await world.gateway.read(HERE)).last
+    await world.research.append(Append(ref=HERE, facts=[claim(run=run)], cause=run))
+    for number in range(3):
+        await world.research.say(HERE, line(f"line {number}", run=run))
+    theirs = [each.model_copy(update={"post_id": other.id}) for each in BEGINNING]
+    await world.gateway.append(Append(ref=other, facts=theirs, after=0))
+    story = [each async for each in world.gateway.story(HERE)]
+    assert [each.seq for each in story] == sorted({each.seq for each in story})
+    told = [type(each.fact).__name__ for each in story]
+    begun = ["PostCreated", "PipelineStarted", "StageRequested"]
+    assert told == [*begun, "CallStarted", *["Progressed"] * 3]
+    assert len([each async for each in world.gateway.story(other)]) == 3
+    assert [each async for each in world.gateway.story(PostRef("main", uuid4()))] == []
+
+
 async def test_a_tail_says_when_it_is_quiet_and_goes_on_when_it_is_not(world: World) -> None:
     async with aclosing(world.gateway.tail(0)) as batches:  # type: ignore[type-var]
         assert list(await anext(batches)) == []

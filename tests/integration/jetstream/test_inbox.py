@@ -110,7 +110,7 @@ async def test_what_is_newer_than_this_code_is_handed_back(
 ) -> None:
     ref = new_post()
     fact = of(ref, requested(Stage.RESEARCH))
-    newer = envelope(fact, "gateway") | {"Galley-Version": "2"}
+    newer = envelope(fact, "gateway") | {"Galley-Version": str(fact.VERSION + 1)}
     await forge(gateway, ref, fact, headers=newer | following(ref, 0))
 
     assert list(await inbox.fetch(5)) == []

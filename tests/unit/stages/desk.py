@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING
 
-from shared.domain.values import Blob, ModelSettings, PostConfig, Stage, Usage
+from shared.domain.values import Blob, ModelSettings, PostConfig, Redo, Stage, Usage
 from shared.providers.port import Answer, Picture
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ class PaperDesk:
     settings: ModelSettings = SETTINGS
     rules: str = "# The rules"
     note: str = ""
+    redo: Redo | None = None
     today: date = date(2026, 11, 23)
     before_answer: Callable[[str], asyncio.Event | None] = lambda _: None
     asked: dict[str, Request] = field(default_factory=dict)
