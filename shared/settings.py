@@ -17,15 +17,18 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    ValidationInfo,
     field_validator,
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
-from shared.domain.values import ModelSettings, Provider, Stage
+from shared.domain.notices import EVENTS, webhook_url
+from shared.domain.values import ModelSettings, NoticeEvent, Provider, Stage
 from shared.errors import Misconfigured
 
 type Wire = Literal["agent", "chat"]
 type Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+_LEAST_SECRET = 16
 type Port = Annotated[int, Field(ge=0, le=65_535)]
 
 
@@ -34,6 +37,17 @@ def _words(value: Any) -> Any:  # noqa: ANN401  whatever the environment or a ca
     if not isinstance(value, str):
         return value
     return tuple(word.strip() for word in value.split(",") if word.strip())
+
+
+def _webhook_url(url: str) -> str:
+    return webhook_url(url) if url else url
+
+
+def _http_address(url: str) -> str:
+    parts = urlsplit(url)
+    if url and (parts.scheme not in {"http", "https"} or not parts.hostname):
+        raise ValueError("is no http(s) address")
+    return url.rstrip("/")
 
 
 def _one_token(value: str) -> str:
@@ -62,6 +76,17 @@ class Nats(BaseSettings):
     url: str = Field(description="the address of nats-server, e.g. nats://127.0.0.1:4222")
     user: str = Field(description="the service's own NATS user, e.g. research")
     password: SecretStr = Field(description="the password of that NATS user")
+
+
+class Erasing(BaseSettings):
+    """How the projector's process erases deleted posts; without a password it leaves that to
+    others."""
+
+    model_config = _settings("ERASER_")
+
+    password: SecretStr | None = Field(
+        default=None, description="the password of the NATS user eraser"
+    )
 
 
 class Postgres(BaseSettings):
@@ -120,6 +145,42 @@ class Attempts(BaseSettings):
     max_attempts: int = Field(default=3, ge=1, le=20, description="a number from 1 to 20")
     backoff_base_s: Seconds = Field(default=2, description="the first pause, in seconds")
     backoff_max_s: Seconds = Field(default=60, description="the longest pause, in seconds")
+
+
+class Webhook(BaseSettings):
+    """Whom to tell that a post waits, failed or is complete, and how to sign it.
+
+    The secret is set here and nowhere else, so that no document, fact or log ever holds it.
+    `allow_private` lets notices go to addresses of this machine and of private networks;
+    `desk_url` is where people reach the gateway, for the link in a notice.
+    """
+
+    model_config = _settings("WEBHOOK_")
+
+    url: Annotated[str, AfterValidator(_webhook_url)] = Field(
+        default="", description="an https address, or an http one of this machine"
+    )
+    events: Annotated[tuple[NoticeEvent, ...], NoDecode, BeforeValidator(_words)] = Field(
+        default=EVENTS, description="some of review,failed,complete"
+    )
+    allow_private: bool = Field(default=False, description="1 or 0")
+    desk_url: Annotated[str, AfterValidator(_http_address)] = Field(
+        default="", description="an http(s) address"
+    )
+    secret: SecretStr | None = Field(
+        default=None,
+        validate_default=True,
+        description="16 characters or more that only the receiver knows too",
+    )
+
+    @field_validator("secret")
+    @classmethod
+    def _strong(cls, secret: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if secret is None and info.data.get("url"):
+            raise ValueError("is needed to sign what goes to GALLEY_WEBHOOK_URL")
+        if secret is not None and len(secret.get_secret_value()) < _LEAST_SECRET:
+            raise ValueError("is too short")
+        return secret
 
 
 class Access(TypedDict):

@@ -24,6 +24,7 @@ NEEDS: Mapping[str, tuple[Provider, ...]] = {
     "images": ("claude", "gemini"),
     "ready": ("claude",),
 }
+WEBHOOK_SECRET = "GALLEY_WEBHOOK_SECRET"  # noqa: S105  only its name
 READS_ROWS = ("projector", "gateway")
 INHERITED = (
     "PATH",
@@ -74,7 +75,8 @@ def inherited(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _is_setting(name: str) -> bool:
-    return name.startswith("GALLEY_") and not name.endswith("_API_KEY")
+    secret = name.endswith(("_API_KEY", "_PASSWORD")) or name == WEBHOOK_SECRET
+    return name.startswith("GALLEY_") and not secret
 
 
 class Environment:
@@ -99,7 +101,7 @@ class Environment:
 
     def of(self, service: str, health_port: int) -> dict[str, str]:
         """Everything `service` is told. Settings of ours in the plant's own environment go on, but
-        a provider's key goes only to those who call it."""
+        a secret goes only to those who use it."""
         told = {
             **inherited(os.environ),
             **{name: value for name, value in os.environ.items() if _is_setting(name)},
@@ -112,6 +114,10 @@ class Environment:
         }
         if service in READS_ROWS:
             told["GALLEY_POSTGRES_DSN"] = self._dsn
+        if service == "projector":
+            told["GALLEY_ERASER_PASSWORD"] = self._passwords["eraser"]
+        if service == "gateway" and WEBHOOK_SECRET in os.environ:
+            told[WEBHOOK_SECRET] = os.environ[WEBHOOK_SECRET]
         for provider in NEEDS.get(service, ()):
             told |= self._access(provider)
         return told | dict(self._extra)

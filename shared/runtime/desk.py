@@ -16,7 +16,7 @@ from shared.providers.port import Request
 if TYPE_CHECKING:
     from datetime import date
 
-    from shared.domain.values import Blob, Level, ModelSettings, PostConfig, Source, Stage
+    from shared.domain.values import Blob, Level, ModelSettings, PostConfig, Redo, Source, Stage
     from shared.providers.port import Answer
 
 type Told = dict[str, str | int | float | bool | None]
@@ -61,12 +61,18 @@ class Desk(Protocol):
         ...
 
     @property
+    def redo(self) -> Redo | None:
+        """The one picture to make anew; None when the stage is to do all its work."""
+        ...
+
+    @property
     def today(self) -> date:
         """The day the run was requested (UTC): from the log, so that a repeat sees the same day."""
         ...
 
     def output(self, stage: Stage) -> str:
-        """An earlier stage's output as people left it; empty if there is none."""
+        """An earlier stage's output, or this stage's own from before, as people left it; empty if
+        there is none."""
         ...
 
     def sources(self) -> tuple[Source, ...]:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from shared.eventlog import Delivery, Live
     from shared.runtime.calls import Tell, Tools
     from shared.runtime.desk import StageFunction
+    from shared.runtime.rules import Rulebook
 
 log = structlog.get_logger()
 
@@ -57,7 +58,7 @@ class StageRunner:
         *,
         tools: Tools,
         live: Live,
-        rules: str,
+        rules: Rulebook,
         settings: ModelSettings,
         worker: str,
     ) -> None:
@@ -177,7 +178,8 @@ class StageRunner:
         desk: Table | None = None
         command: StageCommand
         try:
-            desk = Table(view, calls, self._tools, self._rules, self._settings)
+            rules = await self._rules.text(view.request.rules)
+            desk = Table(view, calls, self._tools, rules, self._settings)
             async with limit:
                 work = await self._function(desk)
             now = self._tools.now()

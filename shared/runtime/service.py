@@ -16,12 +16,23 @@ import structlog
 
 from shared import logs
 from shared import settings as configured
-from shared.jetstream import connect, open_inbox, open_live, open_log, open_media
+from shared.jetstream import (
+    connect,
+    open_beats,
+    open_documents,
+    open_inbox,
+    open_live,
+    open_log,
+    open_media,
+)
 from shared.providers.prices import load_prices
+from shared.runtime.beats import beating
 from shared.runtime.calls import Tools
+from shared.runtime.concurrency import Concurrency
 from shared.runtime.health import Check, Pulse, health, serve
 from shared.runtime.policy import Policy
 from shared.runtime.process import run_process
+from shared.runtime.rules import Rulebook
 from shared.runtime.run import StageRunner
 from shared.runtime.worker import Worker
 
@@ -67,18 +78,29 @@ async def _serve(
     async with connect(nats.url, nats.user, nats.password.get_secret_value(), stage) as connection:
         tools = _tools(connection, models, process, stage)
         inbox = open_inbox(connection, stage)
+        documents = open_documents(connection, stage)
         runner = StageRunner(
             stage,
             function,
             tools=tools,
             live=open_live(connection),
-            rules=rules,
+            rules=Rulebook(rules, documents, process.tenant, stage),
             settings=configured.load(configured.Models).of_stages()[stage],
             worker=f"{socket.gethostname()}/{os.getpid()}",
         )
         pulse = Pulse(time.monotonic)
-        worker = Worker(inbox, runner, lambda: process.concurrency, pulse)
-        await _until(worker, connection, inbox, pulse, process, stopping)
+        concurrency = Concurrency(documents, process.tenant, stage, process.concurrency)
+        worker = Worker(inbox, runner, lambda: concurrency.slots, pulse)
+        beats = beating(
+            open_beats(connection),
+            stage,
+            utc_now(),
+            active=lambda: worker.busy,
+            slots=lambda: worker.slots,
+            well=lambda: pulse.check(STUCK_AFTER),
+        )
+        async with concurrency.followed(), beats:
+            await _until(worker, connection, inbox, pulse, process, stopping)
 
 
 async def _until(

@@ -39,6 +39,7 @@ class Table:
         self.settings = view.request.models or settings
         self.rules = rules
         self.note = view.request.note
+        self.redo = view.request.redo
         self.first_key: str | None = None
 
     @property

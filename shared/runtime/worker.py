@@ -40,6 +40,11 @@ class Worker:
         """How many runs are in hand now."""
         return len(self._running)
 
+    @property
+    def slots(self) -> int:
+        """How many runs it would take in hand now."""
+        return self._slots()
+
     async def run(self) -> None:
         """Fetch and work until cancelled. What is in hand then is left to `drain`."""
         while True:

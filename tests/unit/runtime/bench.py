@@ -24,7 +24,9 @@ from shared.providers.prices import load_prices
 from shared.runtime.calls import Tools
 from shared.runtime.desk import Desk, Work
 from shared.runtime.policy import Policy
+from shared.runtime.rules import Rulebook
 from shared.runtime.run import StageRunner
+from shared.testing.documents import MemoryDocuments
 from shared.testing.memory import MemoryLive, MemoryLog, MemoryMedia
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from shared.domain.costs import PriceTable
     from shared.domain.events import Fact, PostEvent
     from shared.domain.values import GateMode
-    from shared.eventlog import EventLog
+    from shared.eventlog import Documents, EventLog
     from shared.providers.port import OnText
     from shared.runtime.desk import StageFunction
 
@@ -98,6 +100,7 @@ class Bench:
     def __init__(self, model: Model | None = None, log: EventLog | None = None) -> None:
         self.memory = MemoryLog()
         self.log: EventLog = log or self.memory
+        self.documents: Documents = MemoryDocuments(self.memory)
         self.model = model or Model()
         self.media = MemoryMedia()
         self.live = MemoryLive()
@@ -135,7 +138,13 @@ class Bench:
             token=lambda: f"token-{next(self._tokens)}",
         )
         return StageRunner(
-            stage, function, tools=tools, live=self.live, rules="", settings=SETTINGS, worker="w"
+            stage,
+            function,
+            tools=tools,
+            live=self.live,
+            rules=Rulebook("", self.documents, MAIN, stage),
+            settings=SETTINGS,
+            worker="w",
         )
 
     async def delivery(self) -> Delivery:

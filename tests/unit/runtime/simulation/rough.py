@@ -135,6 +135,9 @@ class RoughLog:
     async def state(self) -> LogState:
         raise NotImplementedError
 
+    def story(self, ref: PostRef) -> AsyncIterator[Stored]:
+        raise NotImplementedError
+
     async def stored(self, seq: int) -> Stored | None:
         raise NotImplementedError
 

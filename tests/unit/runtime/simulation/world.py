@@ -24,7 +24,9 @@ from shared.eventlog import Append
 from shared.providers.prices import load_prices
 from shared.runtime.calls import Tools
 from shared.runtime.policy import Policy
+from shared.runtime.rules import Rulebook
 from shared.runtime.run import StageRunner
+from shared.testing.documents import MemoryDocuments
 from shared.testing.memory import MemoryLog, MemoryMedia
 from tests.unit.runtime.simulation.durable import Loan
 from tests.unit.runtime.simulation.process import Dead, Process
@@ -155,7 +157,7 @@ class World:
             STAGES[stage],
             tools=tools,
             live=live,
-            rules="",
+            rules=Rulebook("", MemoryDocuments(self.memory), MAIN, stage),
             settings=SETTINGS,
             worker=process.name,
         )
