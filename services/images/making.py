@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from services.images.pictures import Webp, file_name, to_webp
+from shared.content.pictures import Webp, file_name, to_webp
 from shared.content.text import one_line
 from shared.errors import Permanent, ProviderError
 from shared.providers.port import Request
@@ -51,14 +51,15 @@ async def _in_turn(turn: asyncio.Semaphore, desk: Desk, plan: Plan, number: int)
     planned = plan.images[number - 1]
     async with turn:
         try:
-            made = await _make(desk, plan.style, planned, number)
+            made = await make(desk, plan.style, planned, number)
         except ProviderError as error:
             made = Made(planned, error=one_line(str(error), 300) or error.code)
-        await _tell(desk, made, number)
+        await tell(desk, made, number)
         return made
 
 
-async def _make(desk: Desk, style: StyleBrief, planned: Planned, number: int) -> Made:
+async def make(desk: Desk, style: StyleBrief, planned: Planned, number: int) -> Made:
+    """The picture, paid for once. Raises `ProviderError` when there is none."""
     request = Request(
         provider="gemini",
         model=desk.settings.image_model,
@@ -75,7 +76,8 @@ async def _make(desk: Desk, style: StyleBrief, planned: Planned, number: int) ->
     return Made(planned, file_name(desk.config.slug, number, picture.data), picture, blob)
 
 
-async def _tell(desk: Desk, made: Made, number: int) -> None:
+async def tell(desk: Desk, made: Made, number: int) -> None:
+    """Say what became of a picture."""
     if made.picture is None:
         failure: Told = {"index": number, "error": made.error}
         told = f"Image {number} failed: {made.error}"

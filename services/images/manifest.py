@@ -19,13 +19,13 @@ from pydantic import (
     model_validator,
 )
 
+from shared.content.illustrations import MOST_ALT
 from shared.content.structured import NotJson, json_object
 from shared.content.text import clip, one_line, tidy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-MOST_ALT = 124
 RATIOS = frozenset(("1:1", "2:3", "3:2", "3:4", "4:3", "4:5", "5:4", "9:16", "16:9", "21:9"))
 SIZES = frozenset(("1K", "2K"))
 _STEPS = ((1_500, 3), (2_000, 4), (2_500, 5), (3_000, 6))

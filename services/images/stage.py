@@ -6,7 +6,6 @@ belongs to; whoever shows the article turns a file name into an address.
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from services.images.making import Made, make_all
@@ -19,8 +18,10 @@ from services.images.manifest import (
     plan,
     shortcoming,
 )
+from services.images.redoing import redone
 from services.images.sections import placed
 from shared.content.article import title_of
+from shared.content.illustrations import count_of_failed, shown, written
 from shared.content.markdown import sections
 from shared.content.prompt import compose
 from shared.content.structured import strict_schema
@@ -39,9 +40,11 @@ as one JSON object and nothing else."""
 
 
 async def images(desk: Desk) -> Work:
-    """Plan the pictures, make them, and tell what became of each."""
+    """Plan the pictures, make them, and tell what became of each; or make one of them anew."""
     if not desk.settings.image_model:
         raise Permanent("no picture model is set for the images stage", code="no_image_model")
+    if desk.redo is not None:
+        return await redone(desk, desk.redo)
     planned = await _planned(desk)
     count = len(planned.images)
     noun = "image" if count == 1 else "images"
@@ -106,7 +109,7 @@ def _work(planned: Plan, made: tuple[Made, ...]) -> Work:
     failed = sum(each.picture is None for each in made)
     warnings = (
         *planned.warnings,
-        *((f"{failed} of {len(made)} images failed",) if failed else ()),
+        *count_of_failed(failed, len(made)),
     )
     manifest = {
         "style_brief": planned.style.model_dump(mode="json"),
@@ -116,14 +119,14 @@ def _work(planned: Plan, made: tuple[Made, ...]) -> Work:
         "warnings": warnings,
     }
     return Work(
-        output=json.dumps(manifest, ensure_ascii=False, indent=2, sort_keys=True) + "\n",
+        output=written(manifest),
         warnings=warnings,
         summary=f"Images done: {len(made) - failed} of {len(made)} made",
     )
 
 
 def _entry(made: Made, index: int) -> dict[str, Any]:
-    planned, picture = made.planned, made.picture
+    planned = made.planned
     entry = {
         "index": index,
         "type": planned.type,
@@ -133,10 +136,7 @@ def _entry(made: Made, index: int) -> dict[str, Any]:
         "ratio": planned.aspect_ratio,
         "size": planned.image_size,
         "placement": planned.placement.model_dump(mode="json"),
-        "filename": made.filename,
-        "generated": picture is not None,
     }
-    if picture is None or made.blob is None:
-        return {**entry, "error": made.error}
-    measures = {"size_bytes": len(picture.data), "width": picture.width, "height": picture.height}
-    return {**entry, **measures, "blob": made.blob.model_dump(mode="json")}
+    if made.picture is None or made.blob is None:
+        return {**entry, "filename": "", "generated": False, "error": made.error}
+    return {**entry, **shown(made.filename, made.picture, made.blob)}

@@ -10,7 +10,7 @@ import hashlib
 import threading
 from collections import OrderedDict
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import nh3
 from markdown_it import MarkdownIt
@@ -18,7 +18,7 @@ from markdown_it import MarkdownIt
 from shared.content.links import host
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from markdown_it.renderer import RendererHTML
     from markdown_it.token import Token
@@ -40,7 +40,46 @@ _ATTRIBUTES = {
 
 def to_html(markdown: str, website: str = "") -> str:
     """The article's HTML, without front matter; links to `website` count as its own."""
-    unsafe = str(_parser().render(markdown, {"site": host(website) if website else ""}))
+    return _safe(_parser().render(markdown, _environment(website)))
+
+
+def blocks(markdown: str, website: str = "") -> Iterator[Block]:
+    """The same, block by block."""
+    parser, environment = _parser(), _environment(website)
+    for tokens in _blocks(parser.parse(markdown, environment)):
+        rendered = parser.renderer.render(tokens, parser.options, environment)
+        yield Block(tuple(tokens), _safe(rendered).strip())
+
+
+class Block(NamedTuple):
+    """A block of the text: its parse, and the HTML that is safe to show."""
+
+    tokens: tuple[Token, ...]
+    html: str
+
+
+def render(tokens: Sequence[Token], website: str = "") -> str:
+    """The HTML of a part of a block's parse."""
+    parser = _parser()
+    return _safe(parser.renderer.render(tokens, parser.options, _environment(website))).strip()
+
+
+def _blocks(tokens: Iterable[Token]) -> Iterator[list[Token]]:
+    block: list[Token] = []
+    depth = 0
+    for token in tokens:
+        block.append(token)
+        depth += token.nesting
+        if depth == 0:
+            yield block
+            block = []
+
+
+def _environment(website: str) -> dict[str, str]:
+    return {"site": host(website) if website else ""}
+
+
+def _safe(unsafe: str) -> str:
     return nh3.clean(
         unsafe,
         tags=_TAGS,

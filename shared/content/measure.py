@@ -98,13 +98,17 @@ def _sentences(passage: str) -> int:
 
 def mentions(text: str, phrase: str) -> int:
     """How often the phrase stands in plain text as whole words; a plural `s` counts as the word."""
+    return len(_places(text, phrase))
+
+
+def _places(text: str, phrase: str) -> list[str]:
     wanted = words_in(phrase.casefold())
     if not wanted:
-        return 0
-    return len(re.findall(r"\b" + r"\W+".join(map(re.escape, wanted)) + r"s?\b", text.casefold()))
+        return []
+    return re.findall(r"\b" + r"\W+".join(map(re.escape, wanted)) + r"s?\b", text.casefold())
 
 
 def density(measured: Measure, text: str, phrase: str) -> float:
     """The share of all words that belong to the phrase, in per cent."""
-    share = mentions(text, phrase) * len(words_in(phrase)) / max(1, measured.word_count)
-    return round(100 * share, 2)
+    belonging = sum(len(words_in(place)) for place in _places(text, phrase))
+    return round(100 * belonging / max(1, measured.word_count), 2)

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from services.images.manifest import Fault, content_images, parse, plan
-from services.images.pictures import file_name, to_webp
 from services.images.sections import placed
 from services.images.stage import images
+from shared.content.pictures import file_name, to_webp
 from shared.domain.values import ModelSettings, PostConfig, Stage
 from shared.errors import Permanent, Transient
 from shared.providers.port import Answer
