@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pydantic import TypeAdapter
 from pydantic_core import to_json
 
+from services.projector import notices
 from services.projector.paid import merged, told
 from services.projector.rows import (
     Changes,
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-    from services.projector.rows import CallRow
+    from services.projector.rows import CallRow, NoticeRow
     from shared.domain.events import PostEvent
     from shared.domain.subjects import PostRef
     from shared.eventlog import Stored
@@ -94,9 +95,10 @@ def row_of(ref: PostRef, post: Post, profile_id: UUID | None = None) -> PostRow:
 
 
 def due_at(post: Post) -> datetime | None:
-    """When the post moves by itself: a deferred run's time, or the deadline of its review."""
+    """When the post moves by itself: a deferred run's time, or the deadline of its review. A paused
+    run sleeps on, however late it is."""
     if post.held is not None:
-        return post.held.until
+        return None if post.paused else post.held.until
     deadline = post.review.deadline if post.review is not None else None
     return deadline.at if deadline is not None else None
 
@@ -113,6 +115,7 @@ class _Draft:
         self._contents: dict[tuple[UUID, Stage], ContentRow] = {}
         self._entries: list[EntryRow] = []
         self._calls: dict[tuple[UUID, str, int, str, int], CallRow] = {}
+        self._notices: dict[tuple[UUID, int], NoticeRow] = {}
         self._quarantine: list[QuarantineRow] = []
         self._damaged: dict[UUID, Damaged] = {}
 
@@ -145,7 +148,9 @@ class _Draft:
         elif isinstance(fact, CallFact):
             self._call(told(ref.id, stored.seq, fact))
         if not self._post(ref).deleted:
-            self._entry(ref, Recorded(stored.seq, fact))
+            recorded = Recorded(stored.seq, fact)
+            self._entry(ref, recorded)
+            self._notice(ref, recorded)
 
     def _post(self, ref: PostRef) -> Post:
         return self._posts.get(ref.id) or Post()
@@ -199,6 +204,10 @@ class _Draft:
             EntryRow(seq, ref.id, ref.tenant, ts, stage, level, event, clean(message), told_data)
         )
 
+    def _notice(self, ref: PostRef, recorded: Recorded) -> None:
+        if (row := notices.told(ref, recorded)) is not None:
+            self._notices[row.post_id, row.seq] = row
+
     def changes(self) -> Changes:
         states = {post_id: self._posts[post_id] for post_id in self._changed}
         return Changes(
@@ -214,6 +223,9 @@ class _Draft:
                 each for each in self._entries if each.seq > self._erased.get(each.post_id, 0)
             ),
             calls=tuple(self._calls.values()),
+            notices=tuple(
+                each for each in self._notices.values() if each.post_id not in self._erased
+            ),
             quarantine=tuple(self._quarantine),
             damaged=tuple(self._damaged.values()),
         )

@@ -84,6 +84,19 @@ class CallRow(NamedTuple):
     ended_seq: int | None = None
 
 
+class NoticeRow(NamedTuple):
+    """What the outside is told of the fact at `seq`; `changed_seq` is the last fact about that."""
+
+    post_id: UUID
+    seq: int
+    tenant: str
+    event: str
+    attempt: int
+    state: str
+    due_at: datetime | None
+    changed_seq: int
+
+
 class QuarantineRow(NamedTuple):
     seq: int
     post_id: UUID | None
@@ -104,8 +117,8 @@ class Damaged(NamedTuple):
 class Changes:
     """What a batch of the log does to the rows.
 
-    First the contents of `cleared` and the entries of `erased` posts go; then the rows are put in,
-    each in the place of the row with its key. `states` are the folds behind `posts`.
+    First the contents of `cleared` and the entries and notices of `erased` posts go; then the rows
+    are put in, each in the place of the row with its key. `states` are the folds behind `posts`.
     """
 
     states: Mapping[UUID, Post] = field(default_factory=dict)
@@ -115,6 +128,7 @@ class Changes:
     contents: tuple[ContentRow, ...] = ()
     entries: tuple[EntryRow, ...] = ()
     calls: tuple[CallRow, ...] = ()
+    notices: tuple[NoticeRow, ...] = ()
     quarantine: tuple[QuarantineRow, ...] = ()
     damaged: tuple[Damaged, ...] = ()
 

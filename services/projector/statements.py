@@ -9,6 +9,7 @@ from services.projector.rows import (
     ContentRow,
     Damaged,
     EntryRow,
+    NoticeRow,
     PostRow,
     QuarantineRow,
 )
@@ -23,6 +24,7 @@ TYPES: Mapping[type, str] = {
     EntryRow: "int8 uuid text timestamptz text text text text jsonb",
     CallRow: "uuid text int8 text int4 text text text float8 float8 int8 int8 int8 int8 float8"
     " text timestamptz timestamptz int8 int8",
+    NoticeRow: "uuid int8 text text int4 text timestamptz int8",
     QuarantineRow: "int8 uuid text text bytea timestamptz",
     Damaged: "uuid text",
 }
@@ -35,6 +37,7 @@ MOVE = "update position set seq = $3, digest = $4 where seq = $1 and identity = 
 STATES = "select id, state from posts where id = any($1::uuid[])"
 CLEAR = "delete from contents where post_id = any($1::uuid[])"
 ERASE = "delete from entries where post_id = any($1::uuid[])"
+FORGET = "delete from notices where post_id = any($1::uuid[])"
 
 
 def _columns(row: type) -> tuple[str, ...]:
@@ -91,6 +94,10 @@ _MERGED = ", ".join(
 CALLS = f"""{_insert("calls", CallRow)}
 on conflict (post_id, stage, run, key, attempt) do update set {_MERGED}
 where excluded.ended_seq > coalesce(calls.ended_seq, 0)"""
+
+NOTICES = f"""{_insert("notices", NoticeRow)}
+on conflict (post_id, seq) do update set {_replace(NoticeRow, "post_id", "seq")}
+where excluded.changed_seq > notices.changed_seq"""
 
 QUARANTINE = f"{_insert('quarantine', QuarantineRow)} on conflict (seq) do nothing"
 

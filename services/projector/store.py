@@ -111,12 +111,14 @@ class Store:
             await self._connection.execute(sql.CLEAR, changes.cleared)
         if changes.erased:
             await self._connection.execute(sql.ERASE, changes.erased)
+            await self._connection.execute(sql.FORGET, changes.erased)
 
     async def _put(self, changes: Changes) -> None:
         await self._rows(sql.POSTS, changes.posts)
         await self._rows(sql.CONTENTS, changes.contents)
         await self._rows(sql.ENTRIES, changes.entries)
         await self._rows(sql.CALLS, changes.calls)
+        await self._rows(sql.NOTICES, changes.notices)
         await self._rows(sql.QUARANTINE, changes.quarantine)
         await self._rows(sql.DAMAGED, changes.damaged, UNKNOWN)
 

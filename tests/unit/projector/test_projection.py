@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from services.projector.projection import due_at, project, row_of, set_aside, state_of
 from services.projector.rows import Changes, clean, clean_json
@@ -24,6 +26,14 @@ from shared.testing.histories import histories, law
 from tests.unit.projector.stories import Ending, article, call, deleted, log_line
 from tests.unit.projector.tape import message, taped, unreadable
 
+ESCAPED_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
+
+
+def without_nul(post: Post) -> str:
+    """The fold as JSON, each NUL in its texts replaced: Postgres holds none."""
+    dumped = TypeAdapter(Post).dump_json(post).decode()
+    return ESCAPED_NUL.sub(lambda found: found[1] + r"\ufffd", dumped)
+
 
 @given(histories())
 @law
@@ -32,7 +42,7 @@ def test_rows_are_the_fold_of_any_lawful_history(history: tuple[Recorded, ...]) 
     post = fold(history)
     assert changes.states == {POST: post}
     assert changes.posts == (row_of(PostRef(MAIN, POST), post),)
-    assert state_of(changes.posts[0].state) == post
+    assert state_of(changes.posts[0].state) == state_of(without_nul(post))
     assert {row.stage: row.text for row in changes.contents} == {
         stage: clean(text) for stage, text in outputs(history).items()
     }
