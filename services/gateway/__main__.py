@@ -9,11 +9,22 @@ from typing import TYPE_CHECKING
 import structlog
 
 from services.gateway.app import create_app
+from services.gateway.notices.running import telling, watched
 from services.gateway.wiring import assemble, read_model, running
 from shared import logs
 from shared import settings as configured
-from shared.jetstream import GATEWAY, connect, open_live, open_log, open_media
-from shared.runtime.health import serve
+from shared.jetstream import (
+    GATEWAY,
+    connect,
+    open_backlogs,
+    open_beats,
+    open_documents,
+    open_live,
+    open_log,
+    open_media,
+)
+from shared.runtime.beats import beating
+from shared.runtime.health import Pulse, serve
 from shared.runtime.process import run_process
 
 if TYPE_CHECKING:
@@ -22,7 +33,6 @@ if TYPE_CHECKING:
     from services.gateway.context import Gateway
     from services.gateway.rows import ReadModel
     from shared.jetstream import Connection
-    from shared.runtime.health import Pulse
 
 log = structlog.get_logger()
 
@@ -30,14 +40,21 @@ log = structlog.get_logger()
 async def main(stopping: asyncio.Event) -> None:
     """Serve until told to stop."""
     nats, postgres = configured.load(configured.Nats), configured.load(configured.Postgres)
-    process = configured.load(configured.Process)
-    logs.configure(GATEWAY, process.log_format, secrets=configured.secrets(nats, postgres))
+    process, webhook = configured.load(configured.Process), configured.load(configured.Webhook)
+    logs.configure(GATEWAY, process.log_format, secrets=configured.secrets(nats, postgres, webhook))
     password = nats.password.get_secret_value()
     async with (
         connect(nats.url, nats.user, password, GATEWAY) as connection,
         read_model(postgres.dsn.get_secret_value()) as rows,
     ):
-        await _serve(*_assembled(connection, rows, process), process, stopping)
+        told = Pulse(time.monotonic)
+        gateway, attended = _assembled(connection, rows, process)
+        gateway = watched(gateway, told)
+        async with (
+            telling(gateway, webhook, told.beat),
+            beating(open_beats(connection), GATEWAY, datetime.now(UTC)),
+        ):
+            await _serve(gateway, attended, process, stopping)
 
 
 def _assembled(
@@ -46,8 +63,11 @@ def _assembled(
     return assemble(
         tenant=process.tenant,
         events=open_log(connection, GATEWAY),
+        documents=open_documents(connection, GATEWAY),
         media=open_media(connection),
         live=open_live(connection),
+        beats=open_beats(connection),
+        backlogs=open_backlogs(connection),
         rows=rows,
         clock=lambda: datetime.now(UTC),
         monotonic=time.monotonic,

@@ -8,8 +8,16 @@ from fastapi import FastAPI
 from fastapi.middleware import Middleware
 from starlette.routing import Route
 
-from services.gateway import control, events, files, pages, posts, problems
-from services.gateway.body_limit import BodyLimit
+from services.gateway import pages
+from services.gateway.control import control, redo
+from services.gateway.documents import profiles, rules, settings_api
+from services.gateway.files import files
+from services.gateway.insight import analytics, costs, logs
+from services.gateway.posts import batch, changing, deletion, duplicates, posts
+from services.gateway.queue import dead_letters, queue, worker_status
+from services.gateway.streams import events
+from services.gateway.web import openapi, problems
+from services.gateway.web.body_limit import BodyLimit
 from shared.runtime.health import health
 
 if TYPE_CHECKING:
@@ -19,6 +27,30 @@ if TYPE_CHECKING:
     from shared.runtime.health import App
 
 _ABOUT = "A topic becomes an illustrated article; every change is an event, every event a stream."
+
+
+ROUTERS = (
+    batch.router,
+    posts.router,
+    changing.router,
+    deletion.router,
+    duplicates.router,
+    control.router,
+    redo.router,
+    events.router,
+    files.router,
+    pages.router,
+    profiles.router,
+    rules.router,
+    settings_api.router,
+    queue.router,
+    dead_letters.router,
+    worker_status.router,
+    logs.router,
+    costs.router,
+    analytics.router,
+)
+"""Every route there is; of two that match, the first one answers."""
 
 
 class _Probe:
@@ -40,12 +72,16 @@ def create_app(gateway: Gateway) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        middleware=[Middleware(problems.Unexpected), Middleware(BodyLimit)],
+        middleware=[
+            Middleware(problems.Unexpected),
+            Middleware(BodyLimit, allowances=[redo.UPLOAD, batch.BODY]),
+        ],
     )
     app.state.gateway = gateway
     problems.install(app)
-    for module in (posts, control, events, files, pages):
-        app.include_router(module.router)
+    openapi.document(app)
+    for router in ROUTERS:
+        app.include_router(router)
     probes = health(gateway.live, gateway.ready)
     app.router.routes += [Route("/livez", _Probe(probes)), Route("/readyz", _Probe(probes))]
     return app

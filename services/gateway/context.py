@@ -7,36 +7,49 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 from fastapi import Depends, Request
 
+from services.gateway.posts.gathering import Gathering
 from shared.domain.subjects import PostRef
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from uuid import UUID
 
-    from services.gateway.commands import Clock
-    from services.gateway.feed import Feed
-    from services.gateway.past import Past
+    from services.gateway.control.commands import Clock
+    from services.gateway.documents.model_choices import Choices
+    from services.gateway.posts.views import Views
+    from services.gateway.queue.queue_rows import QueueRows
+    from services.gateway.queue.workforce import Workforce
     from services.gateway.rows import ReadModel
-    from services.gateway.views import Views
+    from services.gateway.streams.feed import Feed
+    from services.gateway.streams.past import Past
     from shared.domain.values import ModelSettings, Stage
-    from shared.eventlog import EventLog, Media
+    from shared.eventlog import Documents, Media, PostLog
     from shared.runtime.health import Check
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gateway:
-    """`simulated` names the providers that are not real; `models` are pinned to every new post."""
+    """`simulated` names the providers that are not real; `models` are every stage's default.
+
+    `choices` is what a stage's model may be set to, `shipped` the rules its service came with.
+    """
 
     tenant: str
-    events: EventLog
+    events: PostLog
+    documents: Documents
     media: Media
     rows: ReadModel
     views: Views
     feed: Feed
     past: Past
     clock: Clock
+    queue: QueueRows
+    workforce: Workforce
+    gathering: Gathering = field(default_factory=Gathering)
     simulated: tuple[str, ...] = ()
     models: Mapping[Stage, ModelSettings] = field(default_factory=dict)
+    choices: Mapping[Stage, Choices] = field(default_factory=dict)
+    shipped: Mapping[Stage, str] = field(default_factory=dict)
     live: Mapping[str, Check] = field(default_factory=dict)
     ready: Mapping[str, Check] = field(default_factory=dict)
     heartbeat_s: float = 15.0

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from services.gateway.commands import execute
+from services.gateway.control.commands import execute
 from services.gateway.rows import ReadModelAway
 from shared.domain.commands import ExpireGate, WakeStage
 from shared.errors import GalleyError

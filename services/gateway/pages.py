@@ -15,7 +15,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 
 from services.gateway.context import Wired
 from services.gateway.rows import ReadModelAway
-from services.gateway.schemas import PostFilter
+from services.gateway.web.schemas import PostFilter
 from shared.domain.status import current_stage
 from shared.domain.values import ORDER
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 from pydantic import TypeAdapter
 
-from services.gateway import listing
-from services.gateway.answers import CallRead
+from services.gateway.posts import listing
+from services.gateway.web.answers import CallRead
 from shared.domain.journal import Entry
 from shared.domain.post import Post
 from shared.domain.subjects import PostRef
@@ -23,11 +23,11 @@ from shared.domain.values import Stage
 from shared.errors import GalleyError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncIterator, Iterable, Sequence
     from datetime import datetime
     from uuid import UUID
 
-    from services.gateway.schemas import EntryFilter, PostFilter
+    from services.gateway.web.schemas import EntryFilter, PostFilter
 
 type Pool = asyncpg.Pool[asyncpg.Record]
 type Connection = asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
@@ -69,9 +69,10 @@ class PostRows:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A page of posts, and how many there are in all."""
+    """A page of posts with the texts that were wanted, and how many posts there are in all."""
 
     posts: tuple[Post, ...]
+    texts: dict[UUID, dict[Stage, str]]
     total: int
 
 
@@ -80,7 +81,7 @@ class ReadModel:
         self._pool = pool
 
     @asynccontextmanager
-    async def _look(self) -> AsyncIterator[Connection]:
+    async def look(self) -> AsyncIterator[Connection]:
         """One read-only look at everything as it is now."""
         try:
             async with (
@@ -93,12 +94,12 @@ class ReadModel:
 
     async def position(self) -> int:
         """The sequence up to which the log is projected."""
-        async with self._look() as look:
+        async with self.look() as look:
             return int(await look.fetchval("select seq from position") or 0)
 
     async def post(self, ref: PostRef) -> PostRows | None:
         """Everything about one post; None when the projector has not met it."""
-        async with self._look() as look:
+        async with self.look() as look:
             row = await look.fetchrow(
                 "select seq, behind, state from posts where id = $1 and tenant = $2",
                 ref.id,
@@ -108,7 +109,7 @@ class ReadModel:
 
     async def current(self, ref: PostRef, seq: int) -> bool:
         """The post's rows hold everything up to this flow fact of it."""
-        async with self._look() as look:
+        async with self.look() as look:
             found = await look.fetchval(
                 "select seq >= $3 and not behind and not deleted"
                 " from posts where id = $1 and tenant = $2",
@@ -120,21 +121,22 @@ class ReadModel:
 
     async def manifest(self, post: UUID) -> str | None:
         """The newest projected image manifest."""
-        async with self._look() as look:
+        async with self.look() as look:
             found: str | None = await look.fetchval(
                 "select text from contents where post_id = $1 and stage = 'images'", post
             )
             return found
 
-    async def posts(self, tenant: str, asked: PostFilter) -> Listed:
+    async def posts(self, tenant: str, asked: PostFilter, texts: Sequence[Stage] = ()) -> Listed:
         page, counting = listing.posts(tenant, asked)
-        async with self._look() as look:
+        async with self.look() as look:
             total = await look.fetchval(*counting)
             rows = await look.fetch(*page)
-        return Listed(tuple(_state(row["state"]) for row in rows), int(total or 0))
+            found = await _texts(look, [row["id"] for row in rows], texts)
+        return Listed(tuple(_state(row["state"]) for row in rows), found, int(total or 0))
 
     async def entries(self, post: UUID, asked: EntryFilter) -> tuple[Entry, ...]:
-        async with self._look() as look:
+        async with self.look() as look:
             rows = await look.fetch(*listing.entries(post, asked))
         return _entries(rows)
 
@@ -142,13 +144,13 @@ class ReadModel:
         self, tenant: str, post: UUID | None, after: int, until: int, most: int
     ) -> list[tuple[UUID, Entry]]:
         """Up to `most` entries between two sequences, of one post or of all."""
-        async with self._look() as look:
+        async with self.look() as look:
             rows = await look.fetch(*listing.told(tenant, post, after, until, most))
         return [(row["post_id"], _entry(row)) for row in rows]
 
     async def due(self, tenant: str, now: datetime, most: int) -> list[tuple[PostRef, Post]]:
         """Posts whose time has come: a deferred run to wake, a review whose deadline has passed."""
-        async with self._look() as look:
+        async with self.look() as look:
             rows = await look.fetch(
                 "select id, state from posts where tenant = $1 and due_at <= $2"
                 " and waits_for in ('time', 'person') and not deleted order by due_at limit $3",
@@ -157,6 +159,16 @@ class ReadModel:
                 most,
             )
         return [(PostRef(tenant, row["id"]), _state(row["state"])) for row in rows]
+
+
+async def _texts(
+    look: Connection, posts: Sequence[UUID], stages: Sequence[Stage]
+) -> dict[UUID, dict[Stage, str]]:
+    found: dict[UUID, dict[Stage, str]] = {}
+    if posts and stages:
+        for row in await look.fetch(*listing.texts(posts, stages)):
+            found.setdefault(row["post_id"], {})[Stage(row["stage"])] = row["text"]
+    return found
 
 
 async def _whole(look: Connection, post: UUID, row: asyncpg.Record) -> PostRows:

@@ -10,19 +10,25 @@ import asyncpg
 
 from services.gateway import duties
 from services.gateway.context import Gateway
-from services.gateway.feed import Feed
-from services.gateway.past import Past
+from services.gateway.documents.model_choices import choices
+from services.gateway.documents.shipped import shipped_rules
+from services.gateway.posts.views import Views
+from services.gateway.queue.queue_rows import QueueRows
+from services.gateway.queue.workforce import Workforce
 from services.gateway.rows import ReadModel
-from services.gateway.views import Views
+from services.gateway.streams.feed import Feed
+from services.gateway.streams.past import Past
+from shared.providers.prices import load_prices
 from shared.runtime.health import Pulse
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
-    from services.gateway.commands import Clock
+    from services.gateway.control.commands import Clock
     from services.gateway.rows import Pool
     from shared.domain.values import ModelSettings, Stage
-    from shared.eventlog import EventLog, Live, Media
+    from shared.eventlog import Documents, Live, Media, PostLog
+    from shared.heartbeats import Backlogs, Beats
     from shared.runtime.health import Check
 
 _FEED_STUCK_S = 20.0
@@ -48,7 +54,8 @@ async def read_model(dsn: str) -> AsyncIterator[ReadModel]:
 def assemble(
     *,
     tenant: str,
-    events: EventLog,
+    events: PostLog,
+    documents: Documents,
     media: Media,
     live: Live,
     rows: ReadModel,
@@ -56,6 +63,8 @@ def assemble(
     monotonic: Callable[[], float],
     simulated: tuple[str, ...] = (),
     models: Mapping[Stage, ModelSettings] | None = None,
+    beats: Beats | None = None,
+    backlogs: Backlogs | None = None,
     connected: Check = lambda: None,
     heartbeat_s: float = 15.0,
     patience_s: float = 5.0,
@@ -70,14 +79,19 @@ def assemble(
     gateway = Gateway(
         tenant=tenant,
         events=events,
+        documents=documents,
         media=media,
         rows=rows,
         views=Views(events, rows, Past(events, rows, tenant, _A_GLANCE)),
         feed=feed,
         past=Past(events, rows, tenant),
         clock=clock,
+        queue=QueueRows(rows, tenant),
+        workforce=Workforce(beats, backlogs, monotonic),
         simulated=simulated,
         models=models or {},
+        choices=choices(load_prices(), models or {}),
+        shipped=shipped_rules(),
         live=alive,
         ready={**alive, "nats": connected, "log": lambda: _following(feed)},
         heartbeat_s=heartbeat_s,
@@ -92,7 +106,7 @@ def _following(feed: Feed) -> str | None:
 
 @asynccontextmanager
 async def running(gateway: Gateway, attended: Pulse) -> AsyncIterator[None]:
-    """The feed and the duties turn while the context is open; then every stream ends.
+    """Feed, duties and the ear for beats turn while the context is open; then every stream ends.
 
     A loop that ends by itself is a defect, and ends the context with it.
     """
@@ -100,6 +114,7 @@ async def running(gateway: Gateway, attended: Pulse) -> AsyncIterator[None]:
         loops = [
             group.create_task(gateway.feed.run(), name="feed"),
             group.create_task(duties.run(gateway, attended.beat), name="duties"),
+            group.create_task(gateway.workforce.listen(), name="workforce"),
         ]
         try:
             yield

@@ -22,7 +22,7 @@ import pytest
 
 from services.gateway import duties
 from services.gateway.app import create_app
-from services.gateway.commands import execute
+from services.gateway.control.commands import execute
 from services.gateway.wiring import assemble, read_model, running
 from services.projector.migrations import migrate
 from services.projector.runner import Pace, Projector
@@ -39,8 +39,9 @@ from shared.domain.events import (
 )
 from shared.domain.values import Metrics, Stage, Usage
 from shared.eventlog import Append, Tokens
-from shared.jetstream import GATEWAY, PROJECTOR, open_live, open_log, open_media
+from shared.jetstream import GATEWAY, PROJECTOR, open_documents, open_live, open_log, open_media
 from shared.runtime.health import Pulse, serve
+from shared.settings import Models
 from tests.integration.jetstream.server import PASSWORDS, galley_nats  # noqa: F401
 from tests.unit.gateway.listener import listening
 
@@ -171,11 +172,13 @@ async def plant(
         gateway, attended = assemble(
             tenant="main",
             events=open_log(connection, GATEWAY),
+            documents=open_documents(connection, GATEWAY),
             media=open_media(connection),
             live=open_live(connection),
             rows=rows,
             clock=lambda: at[0],
             monotonic=monotonic,
+            models=Models().of_stages(),
             connected=connection.problem,
         )
         async with (
@@ -291,6 +294,103 @@ async def test_the_list_is_filtered_searched_sorted_and_paged(plant: Plant) -> N
     assert "research_content" not in page["items"][0]
     for status in ("pending", "waiting", "paused", "complete", "failed", "cancelled"):
         assert await ids(status=status) == []
+
+
+async def test_the_list_shows_the_fields_that_are_named(plant: Plant) -> None:
+    first, second = await plant.posted(niche="dogs"), await plant.posted()
+    await plant.complete(first, Stage.RESEARCH)
+    async with plant.projecting():
+        pass
+    asked = {"sort": "created_at", "fields": "topic,niche,research_content,draft_content"}
+    items = (await plant.get("/api/posts", **asked))["items"]
+    found = {item["id"]: item for item in items}
+    nothing = {"topic": "A topic", "draft_content": None}
+    assert found == {
+        str(first): {
+            "id": str(first),
+            "niche": "dogs",
+            "research_content": "# The research",
+            **nothing,
+        },
+        str(second): {"id": str(second), "niche": "", "research_content": None, **nothing},
+    }
+
+
+async def test_the_list_is_filtered_by_creation_and_counts_its_pages(plant: Plant) -> None:
+    begun = plant.at[0]
+    posts = []
+    for _ in range(5):
+        posts.append(await plant.posted())
+        plant.at[0] += timedelta(hours=1)
+    async with plant.projecting():
+        pass
+
+    async def ids(**hours: float) -> list[str]:
+        limits = {
+            f"created_{name}": (begun + timedelta(hours=each)).isoformat()
+            for name, each in hours.items()
+        }
+        page = await plant.get("/api/posts", sort="created_at", order="asc", **limits)
+        return [item["id"] for item in page["items"]]
+
+    known = list(map(str, posts))
+    assert await ids() == known
+    assert await ids(since=1) == known[1:]
+    assert await ids(until=4) == known[:4]
+    assert await ids(since=1, until=3) == known[1:3]
+    pages = [await plant.get("/api/posts", per_page=2, page=page) for page in (1, 3, 4)]
+    assert [(page["pages"], len(page["items"])) for page in pages] == [(3, 2), (3, 1), (3, 0)]
+
+
+async def test_two_hundred_posts_of_a_batch_are_stored_together_and_listed(plant: Plant) -> None:
+    headers, rows = {"Idempotency-Key": "k"}, [{"topic": "Same topic"}] * 200
+    answers = await asyncio.gather(
+        *(plant.client.post("/api/posts/batch", json=rows, headers=headers) for _ in range(3))
+    )
+    assert {answer.status_code for answer in answers} == {201}
+    assert len({answer.text for answer in answers}) == 1
+    made = answers[0].json()
+    assert made[-1]["seq"] - made[0]["seq"] == 199 * 4
+    async with plant.projecting():
+        pass
+    page = await plant.get("/api/posts", per_page=200)
+    assert page["total"] == 200
+    assert {post["slug"] for post in page["items"]} == {post["slug"] for post in made}
+
+
+async def test_a_batch_with_one_slug_of_another_stores_nothing(plant: Plant) -> None:
+    await plant.posted(slug="mine")
+    before = await plant.gateway.events.state()
+    rows = [{"topic": "T"}] * 50 + [{"topic": "T", "slug": "mine"}]
+    answer = await plant.client.post("/api/posts/batch", json=rows)
+    assert answer.status_code == 409
+    assert [row["row"] for row in answer.json()["rows"]] == [51]
+    assert await plant.gateway.events.state() == before
+
+
+async def test_a_change_and_an_approval_at_once_are_both_done(plant: Plant) -> None:
+    post = await plant.posted(stage_settings={"research": "review"})
+    await plant.complete(post, Stage.RESEARCH)
+    changed, approved = await asyncio.gather(
+        plant.client.patch(f"/api/posts/{post}", json={"niche": "dogs"}),
+        plant.client.post(f"/api/posts/{post}/approve"),
+    )
+    assert (changed.status_code, approved.status_code) == (200, 200)
+    found = await plant.get(f"/api/posts/{post}")
+    assert (found["niche"], found["current_stage"]) == ("dogs", "outline")
+
+
+async def test_a_deletion_and_other_commands_at_once_end_deleted(plant: Plant) -> None:
+    post = await plant.posted()
+    url = f"/api/posts/{post}"
+    deleted, *others = await asyncio.gather(
+        plant.client.delete(url),
+        *(plant.client.patch(url, json={"niche": f"n{n}", "actor": f"a{n}"}) for n in range(5)),
+        plant.client.post(f"{url}/pause"),
+    )
+    assert deleted.status_code == 204
+    assert {answer.status_code for answer in others} <= {200, 404}
+    assert (await plant.client.get(url)).status_code == 404
 
 
 async def test_the_list_waits_for_the_sequence_a_client_has_seen(plant: Plant) -> None:

@@ -62,7 +62,13 @@ def test_the_log_can_be_read_and_filtered_and_the_article_taken_away(up: Running
     assert galley("logs", identity, "--level", "error", cwd=up.cwd).stdout == ""
     assert galley("export", identity, "--to", "kept.zip", cwd=up.cwd).returncode == 0
     names = zipfile.ZipFile(up.cwd / "kept.zip").namelist()
-    assert {name.rpartition(".")[2] for name in names} == {"md", "html", "webp"}
+    assert {name.rpartition(".")[2] for name in names} == {
+        "md",
+        "html",
+        "webp",
+        "json",
+        "jsonl",
+    }
 
 
 def test_a_review_says_what_to_do(up: Running) -> None:

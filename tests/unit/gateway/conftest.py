@@ -13,23 +13,26 @@ import httpx
 import pytest
 
 from services.gateway.app import create_app
-from services.gateway.commands import execute
+from services.gateway.control.commands import execute
 from services.gateway.wiring import assemble, read_model, running
 from shared.domain.commands import CompleteStage, FailStage
 from shared.domain.values import ORDER, Metrics, Stage
 from shared.errors import LogUnavailable, Unconfirmed
 from shared.runtime.health import serve
+from shared.settings import Models
 from shared.testing import NOW
+from shared.testing.documents import MemoryDocuments
 from shared.testing.memory import MemoryLive, MemoryLog, MemoryMedia
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
     from datetime import datetime
 
     from fastapi import FastAPI
 
     from services.gateway.context import Gateway
     from shared.domain.commands import AnyCommand
+    from shared.domain.documents import DocRef, Document, Kind, Version
     from shared.domain.events import Recorded
     from shared.domain.subjects import PostRef
     from shared.eventlog import Append, History, Stored
@@ -70,10 +73,10 @@ class ShakyLog(MemoryLog):
         self._reach()
         return await super().last(ref)
 
-    async def append(self, append: Append) -> tuple[int, ...]:
+    async def append_all(self, appends: Sequence[Append]) -> tuple[tuple[int, ...], ...]:
         self._reach()
         await self._meanwhile("append")
-        stored = await super().append(append)
+        stored = await super().append_all(appends)
         if self.unconfirmed:
             self.unconfirmed -= 1
             raise Unconfirmed("the server did not say")
@@ -91,6 +94,36 @@ class ShakyLog(MemoryLog):
             raise LogUnavailable("the log is away")
 
 
+class ShakyDocuments(MemoryDocuments):
+    """Documents on a log that can be away, or forget to confirm."""
+
+    away = False
+    unconfirmed = 0
+
+    async def latest(self, refs: Sequence[DocRef]) -> Mapping[DocRef, Version]:
+        self._reach()
+        return await super().latest(refs)
+
+    async def every(self, tenant: str, kind: Kind) -> Sequence[Version]:
+        self._reach()
+        return await super().every(tenant, kind)
+
+    async def history(self, ref: DocRef) -> Sequence[Version]:
+        self._reach()
+        return await super().history(ref)
+
+    async def write(self, ref: DocRef, document: Document, after: int) -> int:
+        stored = await super().write(ref, document, after)
+        if self.unconfirmed:
+            self.unconfirmed -= 1
+            raise Unconfirmed("the server did not say")
+        return stored
+
+    def _reach(self) -> None:
+        if self.away:
+            raise LogUnavailable("the log is away")
+
+
 @dataclass
 class House:
     """The gateway and what stands behind it; `at` is the time by its clock."""
@@ -100,6 +133,7 @@ class House:
     app: FastAPI
     client: httpx.AsyncClient
     events: ShakyLog
+    documents: ShakyDocuments
     media: MemoryMedia
     live: MemoryLive
     at: list[datetime] = field(default_factory=lambda: [NOW])
@@ -145,16 +179,19 @@ class House:
 @pytest.fixture
 async def house() -> AsyncIterator[House]:
     events, media, live = ShakyLog(), MemoryMedia(), MemoryLive()
+    documents = ShakyDocuments(events)
     at = [NOW]
     async with read_model(NOWHERE) as rows:
         gateway, attended = assemble(
             tenant="main",
             events=events,
+            documents=documents,
             media=media,
             live=live,
             rows=rows,
             clock=lambda: at[0],
             monotonic=monotonic,
+            models=Models(models={}, perplexity_wire="agent").of_stages(),
             patience_s=0.2,
             heartbeat_s=0.2,
         )
@@ -165,7 +202,7 @@ async def house() -> AsyncIterator[House]:
             httpx.AsyncClient(transport=transport, base_url="http://galley") as client,
         ):
             await gateway.feed.reached(0)
-            yield House(gateway, attended, app, client, events, media, live, at)
+            yield House(gateway, attended, app, client, events, documents, media, live, at)
 
 
 @pytest.fixture

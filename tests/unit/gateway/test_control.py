@@ -213,3 +213,70 @@ async def test_a_complete_post_is_not_run_again_by_accident(house: House) -> Non
 async def test_an_unknown_post_takes_no_command(house: House, action: str) -> None:
     answer = await told(house, UUID(int=7), action)
     assert (answer.status_code, answer.json()["code"]) == (404, "no-such-post")
+
+
+# --- a post that is gone ----------------------------------------------------------------------
+
+GONE = [
+    ("POST", "run", None),
+    ("POST", "run?stage=research", None),
+    ("POST", "run-all", None),
+    ("POST", "rerun/research", None),
+    ("POST", "rerun/images?image=1", {"prompt": "A dog"}),
+    ("POST", "restart", None),
+    ("POST", "approve", {"review": 1}),
+    ("POST", "reject", {"note": "again"}),
+    ("POST", "pause", None),
+    ("POST", "resume", None),
+    ("POST", "cancel", None),
+    ("PATCH", "", {"topic": "Another"}),
+    ("PATCH", "images/1", {"alt": "A dog"}),
+    ("GET", "", None),
+    ("GET", "logs", None),
+    ("GET", "calls", None),
+    ("GET", "analytics", None),
+    ("GET", "export/markdown", None),
+    ("GET", "export/html", None),
+    ("GET", "export/wordpress", None),
+    ("GET", "export/all", None),
+    ("POST", "duplicate", None),
+]
+
+
+@pytest.mark.parametrize("named", [{}, {"If-Match": '"1"'}, {"If-Match": "*"}])
+@pytest.mark.parametrize(("method", "action", "body"), GONE)
+async def test_a_deleted_post_is_missing_on_every_route_and_stays_as_it_is(
+    house: House, method: str, action: str, body: dict[str, Any] | None, named: dict[str, str]
+) -> None:
+    post = await in_review(house)
+    assert (await house.client.delete(f"/api/posts/{post}")).status_code == 204
+    before = len(house.events.messages)
+    url = f"/api/posts/{post}/{action}".rstrip("/")
+    answer = await house.client.request(method, url, json=body, headers=named)
+    assert (answer.status_code, answer.json()["code"]) == (404, "no-such-post")
+    assert len(house.events.messages) == before
+
+
+async def test_the_table_of_what_is_missing_leaves_no_control_route_out(house: House) -> None:
+    document = (await house.client.get("/openapi.json")).json()
+    mine = "/api/posts/{post_id}"
+    routes = {
+        (method.upper(), path.removeprefix(mine).strip("/"))
+        for path, methods in document["paths"].items()
+        for method in methods
+        if path.startswith(mine) and method != "delete"
+    }
+    tried = {(method, action.partition("?")[0]) for method, action, _ in GONE}
+    named = {("POST", "rerun/research"): ("POST", "rerun/{stage}")}
+    named |= {("PATCH", "images/1"): ("PATCH", "images/{number}")}
+    named |= {("POST", "rerun/images"): ("POST", "rerun/{stage}")}
+    assert routes - {named.get(each, each) for each in tried} == {("PUT", "images/{number}")}
+
+
+async def test_an_upload_for_a_deleted_post_is_missing_too(house: House) -> None:
+    post = await in_review(house)
+    await house.client.delete(f"/api/posts/{post}")
+    answer = await house.client.put(
+        f"/api/posts/{post}/images/1", content=b"x", headers={"Content-Type": "image/png"}
+    )
+    assert (answer.status_code, answer.json()["code"]) == (404, "no-such-post")

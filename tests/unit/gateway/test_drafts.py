@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.gateway.drafts import Drafts, may_end_a_text
+from services.gateway.streams.drafts import Drafts, may_end_a_text
 from shared.domain.events import FACTS
 from shared.domain.subjects import MAIN, PostRef, subject_of
 from shared.domain.values import ORDER, Stage

@@ -11,8 +11,8 @@ from zipfile import ZipFile
 
 import pytest
 
-from services.gateway.exports import linked
-from services.gateway.pictures import Picture
+from services.gateway.files.exports import linked
+from services.gateway.files.pictures import Picture
 from shared.domain.values import ORDER, Blob, Stage
 
 if TYPE_CHECKING:
@@ -114,7 +114,14 @@ async def test_the_zip_holds_everything_under_safe_names_and_never_differs(house
     assert answers[0].content == answers[1].content
     with ZipFile(io.BytesIO(answers[0].content)) as archive:
         assert archive.testzip() is None
-        assert archive.namelist() == ["s.md", "s.html", "images/a-1.webp", "images/z.webp"]
+        assert archive.namelist() == [
+            "s.md",
+            "s.html",
+            "events.jsonl",
+            "post.json",
+            "images/a-1.webp",
+            "images/z.webp",
+        ]
         assert archive.read("images/a-1.webp") == WEBP
         assert {entry.date_time[0] for entry in archive.infolist()} == {1980}
 

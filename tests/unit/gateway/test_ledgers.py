@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.gateway import ledgers
+from services.gateway.insight import ledgers
 from shared.domain import events as e
 from shared.domain.ledger import ledger
 from shared.domain.values import Stage, Usage

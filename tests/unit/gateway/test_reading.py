@@ -115,22 +115,33 @@ async def test_the_list_says_so_when_postgres_is_away(house: House) -> None:
     assert answer.headers["retry-after"] == "1"
 
 
-async def test_a_sequence_still_to_come_is_waited_for(house: House) -> None:
+async def test_a_sequence_the_gateway_has_not_seen_yet_is_waited_for(house: House) -> None:
     post = await house.posted()
-    wanted = len(house.events.messages) + 1
+    house.events.held.clear()
+    await house.complete(post, Stage.RESEARCH)
+    wanted = len(house.events.messages)
     waiting = asyncio.create_task(
         house.client.get(f"/api/posts/{post}", params={"min_seq": wanted})
     )
-    await house.complete(post, Stage.RESEARCH)
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    house.events.held.set()
     found = await waiting
     assert found.json()["stage_status"]["research"] == "complete"
 
 
 async def test_a_sequence_that_does_not_come_ends_the_wait(house: House) -> None:
+    house.events.held.clear()
+    post = await house.posted()
+    wanted = len(house.events.messages)
+    answer = await house.client.get(f"/api/posts/{post}?min_seq={wanted}")
+    assert (answer.status_code, answer.json()["code"]) == (503, "not-yet")
+
+
+async def test_a_sequence_the_log_never_gave_out_is_waited_for_by_nobody(house: House) -> None:
     post = await house.posted()
     answer = await house.client.get(f"/api/posts/{post}?min_seq=1000")
-    assert answer.status_code == 503
-    assert answer.json()["code"] == "not-yet"
+    assert (answer.status_code, answer.json()["code"]) == (409, "beyond-log")
 
 
 async def test_health_answers_on_every_address(house: House) -> None:

@@ -15,7 +15,7 @@ from shared.testing import NOW
 from tests.unit.gateway.listener import listening
 
 if TYPE_CHECKING:
-    from services.gateway.feed import Subscription
+    from services.gateway.streams.feed import Subscription
     from tests.unit.gateway.conftest import House
 
 

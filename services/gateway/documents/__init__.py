@@ -1,0 +1,1 @@
+"""Profiles, settings and rules: every version kept, in the same log."""

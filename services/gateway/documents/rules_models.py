@@ -1,0 +1,98 @@
+"""What is said about a stage's rules: the text, its versions, and how two of them differ."""
+
+# ruff: noqa: TC001, TC003  (pydantic reads the annotations)
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+
+from services.gateway.web.answers import Answer
+from services.gateway.web.schemas import Asked
+from services.gateway.web.text import Content, Line, whole
+from shared.domain.values import Stage
+
+MAX_BYTES = 64 * 1024
+MAX_LINES = 2_000
+_MAX_VERSION = 10**15
+
+type Actor = Annotated[Line, Field(min_length=1, max_length=100)]
+type Source = Literal["shipped", "edited"]
+type VersionNumber = Annotated[int, Field(ge=1, le=_MAX_VERSION)]
+type Side = Annotated[
+    str,
+    StringConstraints(pattern=r"^(?:shipped|[1-9][0-9]{0,14})$"),
+    Field(description="a version's number, or `shipped`", examples=["shipped"]),
+]
+
+
+def _bounded(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must say something")
+    if len(text.encode()) > MAX_BYTES:
+        raise ValueError(f"may have {MAX_BYTES:,} bytes at most")
+    if text.count("\n") > MAX_LINES:
+        raise ValueError(f"may have {MAX_LINES:,} lines at most")
+    return text
+
+
+type Number = Annotated[int, Field(strict=True, ge=1, le=_MAX_VERSION), BeforeValidator(whole)]
+
+
+class RulesChange(Asked):
+    """The whole new text."""
+
+    content: Annotated[Content, AfterValidator(_bounded)]
+    actor: Actor = "local"
+
+
+class Restoration(Asked):
+    """Which version to put in force again: its number, or `shipped`."""
+
+    version: (
+        Annotated[int, Field(strict=True, ge=1, le=_MAX_VERSION), BeforeValidator(whole)]
+        | Literal["shipped"]
+    )
+    actor: Actor = "local"
+
+
+class DiffFilter(Asked):
+    """The two sides; unnamed, the shipped rules and those in force."""
+
+    from_: Side = Field(default="shipped", alias="from")
+    to: Side | None = None
+
+
+class RulesSummary(Answer):
+    """The rules in force for a stage. `version` is 0 until somebody has changed them."""
+
+    stage: Stage
+    source: Source
+    version: int
+    size: int
+    updated_at: datetime | None
+
+
+class RulesRead(RulesSummary):
+    content: str
+
+
+class RulesVersion(Answer):
+    """One change: an edit, or the return to the shipped rules."""
+
+    version: int
+    source: Source
+    actor: str
+    at: datetime
+    size: int
+
+
+class RulesDiff(Answer):
+    """A unified diff; empty when the two sides are the same."""
+
+    stage: Stage
+    from_version: str
+    to_version: str
+    diff: str

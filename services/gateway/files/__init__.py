@@ -1,0 +1,1 @@
+"""A post to take away: articles, archives, images."""

@@ -1,0 +1,1 @@
+"""What was told, what was paid, and how an article reads."""

@@ -1,0 +1,106 @@
+"""The bill of a post as lines: one per attempt of a paid call, read from log or rows alike.
+
+A line says what is known of its attempt; the sums follow the rule of `shared.domain.ledger`.
+"""
+
+from __future__ import annotations
+
+from math import fsum
+from typing import TYPE_CHECKING, Any
+
+from services.gateway.web.answers import CallRead, LedgerRead, UnconfirmedRead
+from shared.domain.events import (
+    CallAbandoned,
+    CallFact,
+    CallFailed,
+    CallReused,
+    CallSettled,
+    CallSettledLate,
+    CallStarted,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from shared.domain.events import CallName, Recorded
+    from shared.domain.values import Usage
+
+_UNKNOWN = ("started", "abandoned")
+
+
+def lines(facts: Iterable[Recorded]) -> tuple[CallRead, ...]:
+    """The attempts these call facts tell of, in the order they were claimed."""
+    known: dict[CallName, CallRead] = {}
+    for seq, fact in facts:
+        if isinstance(fact, CallFact):
+            before = known.get(fact.name) or CallRead(**fact.name.model_dump())
+            known[fact.name] = before.model_copy(update=_told(seq, fact))
+    return tuple(sorted(known.values(), key=_place))
+
+
+def _place(line: CallRead) -> int:
+    return line.started_seq or line.ended_seq or 0
+
+
+def _told(seq: int, fact: CallFact) -> dict[str, Any]:
+    match fact:
+        case CallStarted():
+            return {
+                "provider": fact.provider,
+                "model": fact.model,
+                "worst_case_usd": fact.worst_case_usd,
+                "started_at": fact.at,
+                "started_seq": seq,
+            }
+        case CallSettled():
+            return {**_ended(seq, fact, "settled"), **_billed(fact), "duration_s": fact.duration_s}
+        case CallFailed():
+            return {**_ended(seq, fact, "failed"), **_billed(fact), "code": fact.code}
+        case CallAbandoned():
+            ended = _ended(seq, fact, "abandoned")
+            return {**ended, "worst_case_usd": fact.worst_case_usd, "code": fact.reason}
+        case CallSettledLate():
+            return {**_ended(seq, fact, "late"), **_billed(fact)}
+        case CallReused():
+            return {**_ended(seq, fact, "reused"), "provider": fact.provider}
+        case _:
+            return {}
+
+
+def _ended(seq: int, fact: CallFact, outcome: str) -> dict[str, Any]:
+    return {"outcome": outcome, "ended_at": fact.at, "ended_seq": seq}
+
+
+def _billed(fact: CallSettled | CallFailed | CallSettledLate) -> dict[str, Any]:
+    return {"provider": fact.provider, "cost_usd": fact.cost_usd, **_used(fact.usage)}
+
+
+def _used(usage: Usage | None) -> dict[str, Any]:
+    if usage is None:
+        return {}
+    return {
+        "model": usage.model,
+        "tokens_in": usage.tokens_in,
+        "tokens_out": usage.tokens_out,
+        "cache_read": usage.cache_read,
+        "tokens_image": usage.tokens_image,
+    }
+
+
+def ledger(calls: Sequence[CallRead]) -> LedgerRead:
+    """What is settled, and what nobody can know."""
+    return LedgerRead(
+        settled_usd=round(fsum(call.cost_usd for call in calls), 9),
+        unconfirmed=[_unconfirmed(call) for call in calls if call.outcome in _UNKNOWN],
+    )
+
+
+def _unconfirmed(call: CallRead) -> UnconfirmedRead:
+    return UnconfirmedRead(
+        stage=call.stage,
+        run=call.run,
+        key=call.key,
+        attempt=call.attempt,
+        worst_case_usd=call.worst_case_usd,
+        open=call.outcome == "started",
+    )

@@ -1,0 +1,74 @@
+"""The execution logs of all posts, searched together, in the order of the log.
+
+Page on with `cursor` = the answer's `next`; it names a sequence, so what is written meanwhile
+neither repeats an entry nor hides one.
+"""
+
+# ruff: noqa: TC001, TC003  (FastAPI reads the annotations)
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from pydantic import Field
+
+from services.gateway.context import Wired
+from services.gateway.insight.log_rows import entries
+from services.gateway.posts.reading import projected
+from services.gateway.web.answers import Answer, EntryRead
+from services.gateway.web.documented import LISTED
+from services.gateway.web.schemas import MAX_SEQUENCE, Asked, Instant, Sequence
+from services.gateway.web.text import Line
+from shared.domain.values import Stage
+
+if TYPE_CHECKING:
+    from services.gateway.insight.log_rows import Told
+
+router = APIRouter(prefix="/api", tags=["logs"])
+
+type Cursor = Annotated[int, Field(ge=1, le=MAX_SEQUENCE)]
+
+
+class LogFilter(Asked):
+    """Which entries to show: after `since`, up to `until`, with `q` in their message."""
+
+    level: list[Literal["info", "warning", "error"]] = Field(default_factory=list)
+    stage: Stage | None = None
+    since: Instant | None = None
+    until: Instant | None = None
+    profile_id: UUID | None = None
+    q: Annotated[Line, Field(max_length=200)] = ""
+    order: Literal["asc", "desc"] = "desc"
+    limit: Annotated[int, Field(ge=1, le=1_000)] = 100
+    cursor: Cursor | None = None
+    min_seq: Sequence = 0
+
+
+class LoggedRead(EntryRead):
+    """An entry and the post it is about."""
+
+    post_id: UUID
+    slug: str
+
+
+class LogPage(Answer):
+    """Entries, and the cursor of the next page; null when there is none."""
+
+    items: list[LoggedRead]
+    next: int | None
+
+
+@router.get("/logs", responses=LISTED)
+async def search_logs(gateway: Wired, asked: Annotated[LogFilter, Query()]) -> LogPage:
+    """Entries of every post's execution log, newest first unless asked otherwise."""
+    await projected(gateway, asked.min_seq)
+    found = await entries(gateway.rows, gateway.tenant, asked)
+    page = found[: asked.limit]
+    more = len(found) > asked.limit
+    return LogPage(items=[_read(told) for told in page], next=page[-1].entry.seq if more else None)
+
+
+def _read(told: Told) -> LoggedRead:
+    return LoggedRead(**told.entry._asdict(), post_id=told.post_id, slug=told.slug)

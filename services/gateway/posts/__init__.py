@@ -1,0 +1,1 @@
+"""Posts as things: made, read, listed, changed, copied, deleted."""

@@ -1,0 +1,125 @@
+"""The read model's questions as SQL: a statement and its arguments, every value passed apart.
+
+Only words of this module ever become part of a statement; what a client says is an argument.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    from services.gateway.web.schemas import EntryFilter, PostFilter, PostStatus
+    from shared.domain.values import Stage
+
+type Question = tuple[Any, ...]
+"""The statement, then its arguments."""
+
+_STATUS: dict[PostStatus, str] = {
+    "pending": "current_stage = 'pending'",
+    "running": "waits_for = 'worker'",
+    "review": "waits_for = 'person' and current_stage <> 'paused'",
+    "waiting": "waits_for in ('time', 'budget') and current_stage <> 'paused'",
+    "paused": "current_stage = 'paused'",
+    "complete": "current_stage = 'complete'",
+    "failed": "current_stage = 'failed'",
+    "cancelled": "current_stage = 'cancelled'",
+}
+
+
+class _Where:
+    """Conditions that hold together, and the arguments they speak of."""
+
+    def __init__(self) -> None:
+        self._conditions: list[str] = []
+        self.arguments: list[Any] = []
+
+    def add(self, condition: str, argument: Any) -> None:  # noqa: ANN401  whatever SQL takes
+        """`{}` in the condition stands for the argument."""
+        self._conditions.append(condition.format(self.put(argument)))
+
+    def say(self, condition: str) -> None:
+        self._conditions.append(condition)
+
+    def put(self, argument: Any) -> str:  # noqa: ANN401
+        self.arguments.append(argument)
+        return f"${len(self.arguments)}"
+
+    def __str__(self) -> str:
+        return " and ".join(self._conditions)
+
+
+def posts(tenant: str, asked: PostFilter) -> tuple[Question, Question]:
+    """The page that was asked for, and how many posts there are on all pages."""
+    where = _posts(tenant, asked)
+    counting = (f"select count(*) from posts where {where}", *where.arguments)  # noqa: S608
+    direction = "desc" if asked.order == "desc" else "asc"
+    # `sort` is one of a closed list of column names (schemas.PostSort).
+    page = (
+        f"select id, state from posts where {where}"  # noqa: S608
+        f" order by {asked.sort} {direction} nulls last, id {direction}"
+        f" limit {where.put(asked.per_page)} offset {where.put((asked.page - 1) * asked.per_page)}"
+    )
+    return (page, *where.arguments), counting
+
+
+def _posts(tenant: str, asked: PostFilter) -> _Where:
+    where = _Where()
+    where.add("tenant = {}", tenant)
+    where.say("not deleted")
+    if asked.status is not None:
+        where.say(_STATUS[asked.status])
+    if asked.stage is not None:
+        where.add("current_stage = {}", asked.stage)
+    if asked.profile_id is not None:
+        where.add("profile_id = {}", asked.profile_id)
+    if asked.created_since is not None:
+        where.add("created_at >= {}", asked.created_since)
+    if asked.created_until is not None:
+        where.add("created_at < {}", asked.created_until)
+    if asked.q:
+        where.add("(topic ilike {0} or slug ilike {0})", f"%{_literally(asked.q)}%")
+    return where
+
+
+def _literally(text: str) -> str:
+    """The text as a pattern that matches itself."""
+    return text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
+
+
+def texts(posts: Sequence[UUID], stages: Sequence[Stage]) -> Question:
+    """These stages' texts of these posts."""
+    statement = (
+        "select post_id, stage, text from contents"
+        " where post_id = any($1::uuid[]) and stage = any($2::text[])"
+    )
+    return (statement, list(posts), list(stages))
+
+
+def entries(post: UUID, asked: EntryFilter) -> Question:
+    where = _Where()
+    where.add("post_id = {}", post)
+    where.add("seq > {}", asked.after)
+    if asked.level:
+        where.add("level = any({}::text[])", list(asked.level))
+    if asked.stage is not None:
+        where.add("stage = {}", asked.stage)
+    if asked.since is not None:
+        where.add("ts > {}", asked.since)
+    limit = where.put(asked.limit)
+    statement = f"select * from entries where {where} order by seq limit {limit}"  # noqa: S608
+    return (statement, *where.arguments)
+
+
+def told(tenant: str, post: UUID | None, after: int, until: int, most: int) -> Question:
+    where = _Where()
+    where.add("tenant = {}", tenant)
+    where.add("seq > {}", after)
+    where.add("seq <= {}", until)
+    if post is not None:
+        where.add("post_id = {}", post)
+    limit = where.put(most)
+    statement = f"select * from entries where {where} order by seq limit {limit}"  # noqa: S608
+    return (statement, *where.arguments)

@@ -1,0 +1,111 @@
+"""What a change of a post may say: only what is named changes, null sets a field back.
+
+The slug and the profile stand in addresses and claims, so they are no fields here; the image
+manifest is made by the server.
+"""
+
+# ruff: noqa: TC001  (pydantic reads the annotations)
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from services.gateway.web.schemas import Asked, Terms, Urls, WordCount
+from services.gateway.web.text import (
+    ArticleType,
+    Content,
+    Intent,
+    Line,
+    OutputFormat,
+    Text,
+    Topic,
+    Url,
+)
+from shared.domain.commands import ChangePost
+from shared.domain.status import CONTENT_FIELDS
+from shared.domain.values import ORDER, GateMode, PostConfig, Stage
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from shared.domain.values import CommandRef
+
+_GATES = "stage_settings"
+
+
+class PostPatch(Asked):
+    """Any subset of a post's fields. Null is the field's default; a topic and a text have none."""
+
+    topic: Topic = ""
+    target_audience: Text | None = None
+    niche: Line | None = None
+    intent: Intent | None = None
+    article_type: ArticleType | None = None
+    additional_info: Text | None = None
+    word_count: WordCount | None = None
+    tone: Line | None = None
+    output_format: OutputFormat | None = None
+    website_url: Url | None = None
+    related_keywords: Terms | None = None
+    competitor_urls: Urls | None = None
+    image_style: Text | None = None
+    image_brand_colors: Terms | None = None
+    image_exclude: Terms | None = None
+    brand_voice: Text | None = None
+    avoid: Text | None = None
+    required_mentions: Text | None = None
+    stage_settings: dict[Stage, GateMode | None] | None = None
+    research_content: Content = ""
+    outline_content: Content = ""
+    draft_content: Content = ""
+    final_md_content: Content = ""
+    ready_content: Content = ""
+    actor: Annotated[Line, Field(min_length=1, max_length=100)] = "local"
+
+    @property
+    def named(self) -> frozenset[str]:
+        """What it changes; each gate counts as a field of its own."""
+        fields = self.model_fields_set - {"actor", _GATES}
+        if _GATES not in self.model_fields_set:
+            return frozenset(fields)
+        gates = ORDER if self.stage_settings is None else tuple(self.stage_settings)
+        return frozenset({*fields, *(f"{_GATES}.{stage}" for stage in gates)})
+
+    def merged(self, later: PostPatch) -> PostPatch:
+        """Both, of the same fields: what was said later counts."""
+        said = {name: getattr(later, name) for name in later.model_fields_set}
+        if _GATES in self.model_fields_set | later.model_fields_set:
+            said[_GATES] = self.gates | later.gates
+        return self.model_copy(update=said)
+
+    @property
+    def gates(self) -> dict[Stage, GateMode]:
+        if _GATES not in self.model_fields_set:
+            return {}
+        if self.stage_settings is None:
+            return dict.fromkeys(ORDER, GateMode.AUTO)
+        return {stage: mode or GateMode.AUTO for stage, mode in self.stage_settings.items()}
+
+    def command(self, post_id: UUID, by: CommandRef) -> ChangePost:
+        """The change as `decide` takes it."""
+        return ChangePost(
+            post_id=post_id,
+            by=by,
+            actor=self.actor,
+            fields={name: self._value(name) for name in self.model_fields_set & _CONFIG},
+            gates=self.gates,
+            texts={
+                stage: getattr(self, name)
+                for stage, name in CONTENT_FIELDS.items()
+                if name in self.model_fields_set
+            },
+        )
+
+    def _value(self, name: str) -> Any:  # noqa: ANN401  a field of PostConfig
+        value = getattr(self, name)
+        return PostConfig.model_fields[name].default if value is None else value
+
+
+_CONFIG = frozenset(PostConfig.model_fields)

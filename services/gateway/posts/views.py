@@ -1,0 +1,124 @@
+"""One post, never older than the log: from its rows, or folded from the log when they are behind.
+
+With the projector stopped and with Postgres away a post is still answered, whole (but for progress
+lines, should the rows be thousands of messages behind); with the log away, from its rows as far as
+they go.
+"""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import structlog
+
+from services.gateway.insight import ledgers
+from services.gateway.posts.present import View
+from services.gateway.rows import ReadModelAway
+from shared.domain.events import StageRequested
+from shared.domain.journal import journal
+from shared.domain.outputs import outputs
+from shared.errors import LogUnavailable, NoSuchPost
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from services.gateway.rows import PostRows, ReadModel
+    from services.gateway.streams.past import Past
+    from shared.domain.events import Recorded
+    from shared.domain.journal import Entry
+    from shared.domain.subjects import PostRef
+    from shared.eventlog import EventLog, History
+
+log = structlog.get_logger()
+
+
+class Views:
+    def __init__(self, events: EventLog, rows: ReadModel, past: Past) -> None:
+        self._events = events
+        self._rows = rows
+        self._past = past
+
+    async def view(self, ref: PostRef) -> View:
+        """The post as it is now. Raises `NoSuchPost`, `LogUnavailable`."""
+        rows = await self._projected(ref)
+        try:
+            last = await self._events.last(ref)
+        except LogUnavailable:
+            if rows is None or rows.post.deleted:
+                raise
+            return _of_rows(rows)
+        if last is None:
+            raise NoSuchPost
+        if rows is not None and not rows.behind and rows.seq >= last.seq:
+            return _existing(_of_rows(rows))
+        return _existing(await self._folded(ref, rows))
+
+    def begun(self, history: History) -> View:
+        """The post as its creation has just left it: nothing was asked, paid or told before."""
+        return _of_log(history, None)
+
+    async def after(self, history: History) -> View:
+        """The post as this history has it."""
+        return _of_log(await self._with_calls(history), await self._projected(history.ref))
+
+    async def _folded(self, ref: PostRef, rows: PostRows | None) -> View:
+        """From the log, progress lines included unless the rows are very far behind."""
+        history = await self.history(ref)
+        view = _of_log(history, rows)
+        lines: list[Entry] = []
+        try:
+            async with aclosing(self._past.entries(ref.id, 0, history.last)) as pages:
+                async for page in pages:
+                    lines += [entry for _, entry in page]
+        except (LogUnavailable, ReadModelAway) as error:
+            log.warning("gateway.lines_missing", why=str(error))
+            return view
+        return replace(view, entries=tuple(lines))
+
+    async def history(self, ref: PostRef) -> History:
+        """Everything the log keeps of a post: its flow and all its calls. Raises `NoSuchPost`."""
+        history = await self._events.read(ref)
+        if not history.flow:
+            raise NoSuchPost
+        return await self._with_calls(history)
+
+    async def _with_calls(self, history: History) -> History:
+        runs = [(fact.stage, seq) for seq, fact in history.flow if isinstance(fact, StageRequested)]
+        return await self._events.read(history.ref, runs) if runs else history
+
+    async def _projected(self, ref: PostRef) -> PostRows | None:
+        try:
+            return await self._rows.post(ref)
+        except ReadModelAway as error:
+            log.warning("gateway.read_model_away", why=str(error.__cause__))
+            return None
+
+
+def _existing(view: View) -> View:
+    if view.post.deleted:
+        raise NoSuchPost
+    return view
+
+
+def _of_rows(rows: PostRows) -> View:
+    return View(rows.post, rows.texts, rows.entries, rows.calls)
+
+
+def _of_log(history: History, rows: PostRows | None) -> View:
+    facts = [*history.flow, *history.calls]
+    known = {entry.seq: entry for entry in (rows.entries if rows else ())}
+    known |= {entry.seq: entry for entry in told(facts)}
+    return View(
+        post=history.post,
+        texts=outputs(history.flow),
+        entries=tuple(known[seq] for seq in sorted(known)),
+        calls=ledgers.lines(history.calls),
+    )
+
+
+def told(facts: Iterable[Recorded]) -> tuple[Entry, ...]:
+    """What people are told about these facts, in order."""
+    entries = (journal(recorded) for recorded in sorted(facts, key=lambda each: each.seq))
+    return tuple(entry for entry in entries if entry is not None)

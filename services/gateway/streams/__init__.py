@@ -1,0 +1,1 @@
+"""Events as they happen, and those a client has missed."""

@@ -1,0 +1,197 @@
+"""One tail of the log per process, fanned out to every stream through bounded queues.
+
+Who joins gets everything after the sequence it was told, in order, without gap or duplicate, or is
+cut: whoever reads too slowly loses its stream, never a part of it, and can resume.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import structlog
+
+from services.gateway.streams.drafts import Drafts, may_end_a_text
+from services.gateway.streams.frames import Frame, of_entry
+from shared.domain.events import Recorded
+from shared.domain.journal import journal
+from shared.domain.values import ORDER
+from shared.errors import LogError, LogUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from uuid import UUID
+
+    from shared.domain.subjects import PostRef
+    from shared.eventlog import EventLog, Live, LogState, Stored, Tokens
+
+log = structlog.get_logger()
+
+_CAPACITY = 1_000
+_PAUSE_S = 0.5
+
+
+class Subscription:
+    """What one client has still to be sent: events after `joined`, and the texts being written."""
+
+    def __init__(self, joined: int, drafts: Sequence[Frame], capacity: int) -> None:
+        self.joined = joined
+        self.drafts = tuple(drafts)
+        self.over = asyncio.Event()
+        self._queue: asyncio.Queue[Frame] = asyncio.Queue(capacity)
+
+    async def next(self) -> list[Frame]:
+        """At least one event: everything that waits."""
+        frames = [await self._queue.get()]
+        while not self._queue.empty():
+            frames.append(self._queue.get_nowait())
+        return frames
+
+    def offer(self, frame: Frame) -> None:
+        """Queue an event; a full queue ends the stream, unless the event is dispensable."""
+        if frame.seq is None and self._queue.qsize() > self._queue.maxsize // 2:
+            return
+        try:
+            self._queue.put_nowait(frame)
+        except asyncio.QueueFull:
+            self.over.set()
+
+
+class Feed:
+    def __init__(
+        self,
+        events: EventLog,
+        live: Live,
+        tenant: str,
+        *,
+        beat: Callable[[], None] = lambda: None,
+        capacity: int = _CAPACITY,
+    ) -> None:
+        self._events = events
+        self._live = live
+        self._tenant = tenant
+        self._beat = beat
+        self._capacity = capacity
+        self._identity: str | None = None
+        self._position: int | None = None
+        self._moved = asyncio.Event()
+        self._drafts = Drafts()
+        self._watching: dict[UUID | None, set[Subscription]] = {}
+        self._closed = False
+
+    @property
+    def position(self) -> int | None:
+        """The last sequence seen; None until the log has been reached."""
+        return self._position
+
+    def join(self, post: UUID | None) -> Subscription:
+        """Everything from now on of one post, or of all. Raises `LogUnavailable` before the first
+        sight of the log and once the gateway is closing."""
+        if self._position is None or self._closed:
+            raise LogUnavailable("the gateway does not follow the log now")
+        drafts = self._drafts.of(post, ORDER) if post is not None else ()
+        subscription = Subscription(self._position, drafts, self._capacity)
+        self._watching.setdefault(post, set()).add(subscription)
+        return subscription
+
+    def leave(self, post: UUID | None, subscription: Subscription) -> None:
+        watching = self._watching.get(post, set())
+        watching.discard(subscription)
+        if not watching:
+            self._watching.pop(post, None)
+
+    async def reached(self, seq: int) -> None:
+        """Wait until the feed has seen this sequence."""
+        while self._position is None or self._position < seq:
+            await self._moved.wait()
+
+    def close(self) -> None:
+        """End every stream; nobody joins any more."""
+        self._closed = True
+        self._cut_all()
+
+    async def run(self) -> None:
+        """Follow the log and the live texts until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._follow(), name="feed")
+            tasks.create_task(self._listen(), name="live")
+
+    # --- the log ------------------------------------------------------------------------------
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                await self._tail(self._start(await self._events.state()))
+            except LogError as error:
+                log.warning("gateway.feed_broken", why=str(error))
+            self._beat()
+            await asyncio.sleep(_PAUSE_S)
+
+    def _start(self, state: LogState) -> int:
+        """Where to go on; in another log than before, at its end and with nobody watching."""
+        if self._identity != state.identity or (self._position or 0) > state.last:
+            self._cut_all()
+            self._identity = state.identity
+            self._move(state.last)
+        return self._position or 0
+
+    async def _tail(self, after: int) -> None:
+        async for batch in self._events.tail(after):
+            self._beat()
+            for stored in batch:
+                self._tell(stored)
+            if batch:
+                self._move(batch[-1].seq)
+
+    def _tell(self, stored: Stored) -> None:
+        """Pass one message on. The position moves with it: who joins next misses nothing."""
+        self._position = stored.seq
+        if stored.ref is None or stored.ref.tenant != self._tenant:
+            return
+        post, watched = stored.ref.id, self._watched(stored.ref.id)
+        # Most messages end no text and are watched by nobody: those are not even decoded.
+        if not (watched or may_end_a_text(stored.subject)) or stored.fact is None:
+            return
+        self._drafts.ended(post, stored.fact)
+        entry = journal(Recorded(stored.seq, stored.fact)) if watched else None
+        if entry is not None:
+            self._send(of_entry(post, entry), post, None)
+
+    def _watched(self, post: UUID) -> bool:
+        return post in self._watching or None in self._watching
+
+    def _move(self, seq: int) -> None:
+        self._position = seq
+        self._moved.set()
+        self._moved = asyncio.Event()
+
+    # --- live texts ---------------------------------------------------------------------------
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                async with self._live.subscribe() as pieces:
+                    async for ref, piece in pieces:
+                        self._hear(ref, piece)
+            except LogError as error:
+                log.warning("gateway.live_broken", why=str(error))
+            await asyncio.sleep(_PAUSE_S)
+
+    def _hear(self, ref: PostRef, piece: Tokens) -> None:
+        if ref.tenant != self._tenant:
+            return
+        frame = self._drafts.take(ref.id, piece)
+        if frame is not None:
+            self._send(frame, ref.id)
+
+    # --- the streams --------------------------------------------------------------------------
+
+    def _send(self, frame: Frame, *watched: UUID | None) -> None:
+        for post in watched:
+            for subscription in self._watching.get(post, ()):
+                subscription.offer(frame)
+
+    def _cut_all(self) -> None:
+        for watching in self._watching.values():
+            for subscription in watching:
+                subscription.over.set()

@@ -1,0 +1,120 @@
+"""A request's body is read whole before anything looks at it, and never beyond the limit.
+
+Too much is answered with 413 and a body of a kind we do not read with 415, before any parsing.
+"""
+
+from __future__ import annotations
+
+from email.message import Message as Header
+from typing import TYPE_CHECKING, NamedTuple
+
+from starlette.datastructures import Headers
+
+from services.gateway.web.problems import problem
+
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Sequence
+
+    from starlette.responses import Response
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+MAX_BODY = 1_000_000
+_JSON = frozenset({"application/json"})
+_WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_READS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class Allowance(NamedTuple):
+    """What a body may be where it is not JSON of the usual size."""
+
+    method: str
+    path: re.Pattern[str]
+    most: int
+    kinds: frozenset[str]
+
+
+class _Gone(Exception):
+    """The client left while sending."""
+
+
+class _TooMuch(Exception):
+    """The body is longer than the limit."""
+
+
+class BodyLimit:
+    def __init__(
+        self, app: ASGIApp, most: int = MAX_BODY, allowances: Sequence[Allowance] = ()
+    ) -> None:
+        self._app = app
+        self._most = most
+        self._allowances = tuple(allowances)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] in _READS:
+            await self._app(scope, receive, send)
+            return
+        headers, (most, kinds) = Headers(scope=scope), self._allowed(scope)
+        try:
+            body = await _read(headers, receive, most)
+        except _Gone:
+            return
+        except _TooMuch:
+            await _too_much(most)(scope, receive, send)
+            return
+        told = scope["method"] in _WRITES and bool(body)
+        if told and _kind(headers.get("content-type", "")) not in kinds:
+            await _unsupported(kinds)(scope, receive, send)
+            return
+        await self._app(scope, _replay(body, receive), send)
+
+    def _allowed(self, scope: Scope) -> tuple[int, frozenset[str]]:
+        for each in self._allowances:
+            if each.path.fullmatch(scope["path"]):
+                if scope["method"] == each.method:
+                    return each.most, each.kinds
+                # Another method is answered 405, or as JSON if there is one, whatever it carries.
+                return self._most, _JSON | each.kinds
+        return self._most, _JSON
+
+
+async def _read(headers: Headers, receive: Receive, most: int) -> bytes:
+    announced = headers.get("content-length", "0")
+    if announced.isdecimal() and int(announced[:20]) > most:
+        raise _TooMuch
+    body, more = bytearray(), True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _Gone
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+        if len(body) > most:
+            raise _TooMuch
+    return bytes(body)
+
+
+def _too_much(most: int) -> Response:
+    close = {"Connection": "close"}
+    return problem(413, "too-large", f"a body may have {most:,} bytes at most", close)
+
+
+def _kind(content_type: str) -> str:
+    header = Header()
+    header["content-type"] = content_type
+    return header.get_content_type()
+
+
+def _unsupported(kinds: frozenset[str]) -> Response:
+    code = "not-json" if kinds == _JSON else "unsupported-media-type"
+    return problem(415, code, f"the body has to be {' or '.join(sorted(kinds))}")
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """The body once, then whatever the connection has to say."""
+    pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replayed() -> Message:
+        return pending.pop() if pending else await receive()
+
+    return replayed

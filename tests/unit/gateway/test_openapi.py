@@ -1,0 +1,78 @@
+"""The document says what every route takes and every status it may give."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from services.gateway.web.answers import Problem
+from services.gateway.web.openapi import operations
+from services.gateway.web.problems import MEDIA_TYPE
+
+if TYPE_CHECKING:
+    from tests.unit.gateway.conftest import House
+
+WRITES = ("post", "put", "patch", "delete")
+
+
+@pytest.fixture
+async def document(house: House) -> dict[str, Any]:
+    answer = await house.client.get("/openapi.json")
+    assert answer.status_code == 200
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def named(document: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
+    return [
+        (method, path, operation)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    ]
+
+
+def test_every_error_is_a_problem_with_an_example(document: dict[str, Any]) -> None:
+    for operation in operations(document):
+        for status, answer in operation["responses"].items():
+            if int(status) < 400:
+                continue
+            [(media_type, content)] = answer["content"].items()
+            assert (media_type, content["schema"]["$ref"]) == (
+                MEDIA_TYPE,
+                "#/components/schemas/Problem",
+            )
+            assert Problem.model_validate(content["example"]).status == int(status)
+
+
+def test_every_route_says_what_it_may_answer(document: dict[str, Any]) -> None:
+    for method, path, operation in named(document):
+        statuses = set(operation["responses"])
+        wanted = {"500", "503"} | ({"422"} if operation.get("parameters") else set())
+        wanted |= {"400", "409", "413", "415"} if method in WRITES else set()
+        assert wanted <= statuses, f"{method} {path} lacks {wanted - statuses}"
+        assert operation["summary"]
+        assert operation["description"], f"{method} {path}"
+
+
+def test_every_write_takes_a_key_and_every_write_to_a_post_a_version(
+    document: dict[str, Any],
+) -> None:
+    for method, path, operation in named(document):
+        headers = {
+            each["name"] for each in operation.get("parameters", ()) if each["in"] == "header"
+        }
+        if method in WRITES:
+            assert "Idempotency-Key" in headers, f"{method} {path}"
+        if method in WRITES and path.startswith("/api/posts/{post_id}"):
+            assert "If-Match" in headers, f"{method} {path}"
+
+
+def test_no_parameter_is_documented_as_null(document: dict[str, Any]) -> None:
+    for operation in operations(document):
+        for parameter in operation.get("parameters", ()):
+            assert {"type": "null"} not in parameter["schema"].get("anyOf", [])
+
+
+def test_the_document_is_the_same_however_often_it_is_asked_for(house: House) -> None:
+    assert house.app.openapi() == house.app.openapi()
