@@ -9,9 +9,9 @@ from uuid import UUID
 
 import psutil
 
-from services.gateway import present
+from services.gateway.posts import present
 from services.gateway.wiring import assemble, read_model
-from shared.jetstream import GATEWAY, connect, open_live, open_log, open_media
+from shared.jetstream import GATEWAY, connect, open_documents, open_live, open_log, open_media
 
 if TYPE_CHECKING:
     from services.gateway.context import Gateway
@@ -28,6 +28,7 @@ async def replayed(press: Press, posts: list[str]) -> list[Row]:
         gateway, _ = assemble(
             tenant="main",
             events=open_log(connection, GATEWAY),
+            documents=open_documents(connection, GATEWAY),
             media=open_media(connection),
             live=open_live(connection),
             rows=rows,

@@ -150,7 +150,8 @@ async def test_a_rate_limited_call_waits_as_long_as_the_provider_told_it_to(
     ended, started = (
         datetime.fromisoformat(each) for each in (refused["ended_at"], again["started_at"])
     )
-    assert started - ended >= timedelta(seconds=2)
+    # Slept by one clock, noted by another: they may differ by a little.
+    assert started - ended > timedelta(seconds=1.95)
 
 
 @pytest.mark.slow

@@ -125,8 +125,10 @@ async def test_the_export_holds_article_page_and_pictures(press: Press, article:
     assert archive.testzip() is None
     pictures = [name for name in archive.namelist() if name.startswith("images/")]
     assert {_opened(archive.read(name)).format for name in pictures} == {"WEBP"}
-    texts = {name: archive.read(name).decode() for name in set(archive.namelist()) - {*pictures}}
-    assert sorted(name.rsplit(".", 1)[1] for name in texts) == ["html", "md"]
+    others = {name: archive.read(name).decode() for name in set(archive.namelist()) - {*pictures}}
+    kinds = sorted(name.rsplit(".", 1)[1] for name in others)
+    assert kinds == ["html", "json", "jsonl", "md"]
+    texts = {name: text for name, text in others.items() if name.endswith((".html", ".md"))}
     for text in texts.values():
         shown = set(re.findall(r"images/[\w.-]+", text))
         assert shown <= set(pictures)
