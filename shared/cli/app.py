@@ -117,6 +117,19 @@ def post(
     return finish(posts.create(out(), place, line, gates, words=words, follow=follow))
 
 
+@app.command(name="list")
+def listed(
+    status: Annotated[
+        str | None, typer.Option(help="Only these: running, review, failed, complete ...")
+    ] = None,
+    search: Annotated[str | None, typer.Option(help="Words of the topic or the slug.")] = None,
+    url: Url = "",
+    data: Data = Path(DEFAULT),
+) -> int:
+    """The newest posts, and where each of them stands."""
+    return finish(posts.listed(out(), place_of(url, data), status, search))
+
+
 @app.command()
 def show(post_id: PostId, url: Url = "", data: Data = Path(DEFAULT)) -> int:
     """Where a post stands, what it has cost, and what to do next."""

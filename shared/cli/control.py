@@ -57,12 +57,20 @@ async def act(console: Console, place: Place, post_id: str, action: str) -> None
 
 
 async def _decide(
-    console: Console, place: Place, post_id: str, action: str, stage: str, **said: str | None
+    console: Console,
+    place: Place,
+    post_id: str,
+    action: str,
+    stage: str,
+    note: str,
+    content: str | None = None,
 ) -> None:
     named = stage_of(stage)
     async with Gateway(place.url) as gateway:
         review = _open(await gateway.post(post_id), named)
-        decided = await gateway.control(post_id, action, review=review, actor=_actor(), **said)
+        decided = await gateway.control(
+            post_id, action, review=review, actor=_actor(), note=note, content=content
+        )
         _tell(console, place, decided)
 
 

@@ -86,6 +86,16 @@ async def show(console: Console, place: Place, post_id: str) -> None:
     summarize(console, post, place)
 
 
+async def listed(console: Console, place: Place, status: str | None, search: str | None) -> None:
+    """Print the newest posts."""
+    async with Gateway(place.url) as gateway:
+        page = await gateway.posts(status=status, q=search)
+    for post in page["items"]:
+        stands = Text(f"{one_line(post['current_stage']):<9} ", style="bold")
+        say(console, Text(f"{post['id']}  ", style="dim") + stands + one_line(post["topic"]))
+    say(console, f"{len(page['items'])} of {page['total']:,} posts")
+
+
 async def logs(
     console: Console, place: Place, post_id: str, level: Sequence[str], stage: str | None
 ) -> None:

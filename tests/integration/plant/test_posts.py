@@ -78,6 +78,13 @@ def test_a_review_says_what_to_do(up: Running) -> None:
     assert "To approve it: galley approve " in told.stdout
 
 
+def test_posts_are_listed_with_where_they_stand(up: Running) -> None:
+    identity = id_in(galley("post", "A listed topic", "--follow", cwd=up.cwd).stdout)
+    told = galley("list", "--search", "listed topic", cwd=up.cwd).stdout.splitlines()
+    assert told == [f"{identity}  complete  A listed topic", "1 of 1 posts"]
+    assert "status: Input should be" in galley("list", "--status", "lost", cwd=up.cwd).stderr
+
+
 def test_a_decision_names_the_stage_that_was_looked_at(up: Running) -> None:
     gates = ("--gate", "outline=review", "--gate", "write=review")
     identity = id_in(galley("post", "Decided", *gates, "--follow", cwd=up.cwd).stdout)

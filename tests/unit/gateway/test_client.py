@@ -1,0 +1,59 @@
+"""The client that programs import, against a gateway on a real socket."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from shared.client import Gateway
+from shared.errors import GatewayError
+
+if TYPE_CHECKING:
+    from tests.unit.gateway.conftest import House
+
+CLOSED = dict.fromkeys(("research", "outline", "write", "edit", "images", "ready"), "review")
+
+
+async def test_a_post_is_changed_copied_and_deleted_by_the_version_that_was_read(
+    served: House,
+) -> None:
+    async with Gateway(str(served.client.base_url)) as galley:
+        made = await galley.create("Rye", gates=CLOSED)
+        changed = await galley.change(made["id"], version=made["version"], tone="Dry")
+        assert (changed["tone"], changed["version"]) == ("Dry", made["version"] + 1)
+        with pytest.raises(GatewayError) as stale:
+            await galley.change(made["id"], version=made["version"], tone="Warm")
+        assert stale.value.status == 409
+        copy = await galley.duplicate(made["id"])
+        assert (copy["topic"], copy["tone"], copy["current_stage"]) == ("Rye", "Dry", "pending")
+        await galley.delete(made["id"], version=changed["version"])
+        with pytest.raises(GatewayError) as gone:
+            await galley.post(made["id"])
+        assert gone.value.status == 404
+
+
+async def test_a_batch_under_one_key_is_made_once(served: House) -> None:
+    async with Gateway(str(served.client.base_url)) as galley:
+        rows = [{"topic": "Oats"}, {"topic": "Wheat"}]
+        first = await galley.batch(rows, idempotency_key="harvest")
+        again = await galley.batch(rows, idempotency_key="harvest")
+    assert [each["topic"] for each in first] == ["Oats", "Wheat"]
+    assert [each["id"] for each in first] == [each["id"] for each in again]
+
+
+async def test_a_control_decided_on_an_older_look_is_refused(served: House) -> None:
+    async with Gateway(str(served.client.base_url)) as galley:
+        made = await galley.create("Barley", gates=CLOSED)
+        await galley.control(made["id"], "run", version=made["version"])
+        with pytest.raises(GatewayError) as stale:
+            await galley.control(made["id"], "cancel", version=made["version"])
+    assert stale.value.status == 409
+
+
+async def test_settings_are_read_and_changed(served: House) -> None:
+    async with Gateway(str(served.client.base_url)) as galley:
+        changed = await galley.change_settings(concurrency={"write": 2})
+        assert changed == await galley.settings()
+    values = {each["key"]: each["value"] for each in changed}
+    assert values["concurrency"] == {"write": 2}
