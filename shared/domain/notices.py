@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING, get_args
 from urllib.parse import urlsplit
 from uuid import uuid5
@@ -89,6 +89,9 @@ def webhook_url(url: str) -> str:
 def on_loopback(host: str) -> bool:
     """This host is, by its very name, the machine itself."""
     try:
-        return host == "localhost" or ip_address(host).is_loopback
+        address = ip_address(host)
     except ValueError:
-        return False
+        return host == "localhost"
+    # Python before 3.13 does not look into an IPv4 address in the clothes of IPv6.
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return (mapped or address).is_loopback

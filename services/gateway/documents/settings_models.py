@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from ipaddress import ip_address
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -14,7 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, model_va
 from services.gateway.web.answers import Answer
 from services.gateway.web.schemas import Asked
 from services.gateway.web.text import Line, Url, whole
-from shared.domain.notices import EVENTS
+from shared.domain.notices import EVENTS, on_loopback
 from shared.domain.values import GateMode, NoticeEvent, Stage
 
 type Effort = Literal["low", "medium", "high"]
@@ -26,18 +25,11 @@ type ModelName = Annotated[Line, Field(min_length=1, max_length=100)]
 def _safe(url: str) -> str:
     """What is told to a webhook stays between the two, and no secret stands in its address."""
     parts = urlsplit(url)
-    if parts.scheme != "https" and not _is_loopback(parts.hostname or ""):
+    if parts.scheme != "https" and not on_loopback(parts.hostname or ""):
         raise ValueError("must be an https address (http only on this very machine)")
     if parts.username or parts.password:
         raise ValueError("must not carry a name or a password")
     return url
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class ModelChange(Asked):

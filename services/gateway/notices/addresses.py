@@ -20,6 +20,8 @@ type Address = IPv4Address | IPv6Address
 
 _GLOBAL_6 = ip_network("2000::/3")
 _TUNNELS_6 = ip_network("2002::/16")
+_PROTOCOLS_4 = ip_network("192.0.0.0/24")
+"""Named here because Python before 3.12.4 takes most of it for the internet."""
 _METADATA_OF_AZURE = IPv4Address("168.63.129.16")
 
 
@@ -43,7 +45,8 @@ def outside(address: Address) -> bool:
     if isinstance(address, IPv6Address):
         return address in _GLOBAL_6 and address not in _TUNNELS_6 and address.is_global
     unicast = not (address.is_multicast or address.is_reserved)
-    return address.is_global and unicast and address != _METADATA_OF_AZURE
+    special = address in _PROTOCOLS_4 or address == _METADATA_OF_AZURE
+    return address.is_global and unicast and not special
 
 
 def _plain(address: Address) -> Address:
