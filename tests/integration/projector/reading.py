@@ -7,15 +7,15 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
+import asyncpg
+
 from services.projector.batches import Batches
 from services.projector.runner import Pace, Projector
-from services.projector.store import open_store
+from services.projector.store import Store, open_store
 from shared.runtime.health import Pulse
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
-
-    import asyncpg
 
     from shared.eventlog import EventLog, Stored
     from tests.unit.projector.tape import Tape
@@ -60,9 +60,20 @@ class Reading:
         await self._connection.execute(f"truncate {', '.join(TABLES)}, position")
 
 
+@asynccontextmanager
+async def connected(dsn: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection whose backend is gone afterwards: many in a row never fill the server."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
 async def applied(dsn: str, *batches: Sequence[Stored]) -> None:
     """Write these batches, from wherever the position stands, with nothing remembered between."""
-    async with open_store(dsn) as store:
+    async with connected(dsn) as connection:
+        store = Store(connection)
         for batch in batches:
             position = await store.position() or await store.begin("tape")
             await Batches(store, position, remembered=0).apply(batch)

@@ -27,8 +27,16 @@ from shared.domain.values import Stage
 from shared.errors import Conflict, Misconfigured
 from shared.testing import OTHER, POST
 from shared.testing.histories import histories
-from tests.integration.projector.reading import Reading, applied
-from tests.unit.projector.stories import article, call, deleted, late_bills, log_line, shifted
+from tests.integration.projector.reading import Reading, applied, connected
+from tests.unit.projector.stories import (
+    article,
+    call,
+    deleted,
+    late_bills,
+    log_line,
+    shifted,
+    without_nul,
+)
 from tests.unit.projector.tape import message, taped, unreadable
 
 if TYPE_CHECKING:
@@ -54,7 +62,7 @@ async def check(db: Reading, history: Sequence[Recorded]) -> None:
     """Every row of this one post says what its log says."""
     post = fold(history)
     state, seq, n, stage = await db.one("select state, seq, n, current_stage from posts")
-    assert (state_of(state), seq, n) == (post, post.last, post.n)
+    assert (state_of(state), seq, n) == (state_of(without_nul(post)), post.last, post.n)
     assert stage != ""
     texts = {stage: clean(text) for stage, text in outputs(history).items()}
     assert dict(await db.all("select stage, text from contents")) == texts
@@ -70,12 +78,11 @@ def test_rows_are_the_fold_of_any_lawful_history_in_any_batches(
 ) -> None:
     async def hold() -> None:
         await migrate(fresh_database)
-        connection = await asyncpg.connect(fresh_database)
-        db = Reading(connection)
-        await db.empty()
-        await applied(fresh_database, *pieces(taped(history), cuts))
-        await check(db, history)
-        await connection.close()
+        async with connected(fresh_database) as connection:
+            db = Reading(connection)
+            await db.empty()
+            await applied(fresh_database, *pieces(taped(history), cuts))
+            await check(db, history)
 
     asyncio.run(hold())
 
@@ -89,17 +96,16 @@ def test_a_log_read_twice_or_in_other_batches_gives_the_same_rows(
 
     async def hold() -> None:
         await migrate(fresh_database)
-        connection = await asyncpg.connect(fresh_database)
-        db = Reading(connection)
-        await db.empty()
-        await applied(fresh_database, tape)
-        at_once = await db.everything()
-        await db.empty()
-        for _ in range(2):
-            await applied(fresh_database, *pieces(tape, cuts))
-            assert await db.everything() == at_once
-            await db.all("update position set seq = 0")
-        await connection.close()
+        async with connected(fresh_database) as connection:
+            db = Reading(connection)
+            await db.empty()
+            await applied(fresh_database, tape)
+            at_once = await db.everything()
+            await db.empty()
+            for _ in range(2):
+                await applied(fresh_database, *pieces(tape, cuts))
+                assert await db.everything() == at_once
+                await db.all("update position set seq = 0")
 
     asyncio.run(hold())
 
@@ -111,6 +117,13 @@ async def test_a_finished_article_with_its_calls_is_all_there(dsn: str, db: Read
     post = fold(history)
     slug, stage, completed = await db.one("select slug, current_stage, completed_at from posts")
     assert (slug, stage, completed) == ("how-to-train-a-puppy", "complete", post.completed_at)
+
+
+async def test_what_postgres_cannot_hold_is_replaced_in_every_column(dsn: str, db: Reading) -> None:
+    history = article(POST, topic="a\0topic", text="a\0text", line="a\0line")
+    await applied(dsn, taped(history))
+    await check(db, history)
+    assert "\ufffd" in await db.value("select config->>'topic' from posts")
 
 
 async def test_the_calls_sum_up_to_the_ledger(dsn: str, db: Reading) -> None:

@@ -1,14 +1,17 @@
-"""Whole posts for the projector: what a pipeline of six stages leaves in the log, and its calls."""
+"""Whole posts for the projector: what a pipeline of six stages leaves in the log, and its fold."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Literal
+
+from pydantic import TypeAdapter
 
 from shared.domain import commands as c
 from shared.domain import events as e
 from shared.domain.decide import decide
 from shared.domain.events import Recorded
-from shared.domain.post import fold
+from shared.domain.post import Post, fold
 from shared.domain.values import ORDER, Source, Stage, Usage
 from shared.testing import CONFIG, METRICS, NOW
 
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
 type Ending = Literal["settled", "failed", "abandoned", "late", "open"]
 
 USAGE = Usage(model="claude-sonnet-5-5", tokens_in=100, tokens_out=50, cache_read=20)
+ESCAPED_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 SOURCES = (Source(number=1, url="https://example.org/a"),)
 
 
@@ -160,3 +164,9 @@ def late_bills(post_id: UUID, begin: int) -> list[Recorded]:
 def shifted(history: list[Recorded], by: int) -> list[Recorded]:
     """The same facts, later in the log."""
     return [Recorded(each.seq + by, each.fact) for each in history]
+
+
+def without_nul(post: Post) -> str:
+    """The fold as JSON, each NUL in its texts replaced: Postgres holds none."""
+    dumped = TypeAdapter(Post).dump_json(post).decode()
+    return ESCAPED_NUL.sub(lambda found: found[1] + r"\ufffd", dumped)

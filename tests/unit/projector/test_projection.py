@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 from datetime import timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import TypeAdapter
 
 from services.projector.projection import due_at, project, row_of, set_aside, state_of
 from services.projector.rows import Changes, clean, clean_json
@@ -23,16 +21,8 @@ from shared.domain.values import Deadline, GateMode, Stage
 from shared.eventlog import Reading, Stored
 from shared.testing import NOW, OTHER, POST
 from shared.testing.histories import histories, law
-from tests.unit.projector.stories import Ending, article, call, deleted, log_line
+from tests.unit.projector.stories import Ending, article, call, deleted, log_line, without_nul
 from tests.unit.projector.tape import message, taped, unreadable
-
-ESCAPED_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
-
-
-def without_nul(post: Post) -> str:
-    """The fold as JSON, each NUL in its texts replaced: Postgres holds none."""
-    dumped = TypeAdapter(Post).dump_json(post).decode()
-    return ESCAPED_NUL.sub(lambda found: found[1] + r"\ufffd", dumped)
 
 
 @given(histories())
