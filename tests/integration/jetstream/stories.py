@@ -99,4 +99,14 @@ async def forge_raw(connection: Connection, subject: str, headers: bytes, data: 
     """Write a message with just these header bytes."""
     block = b"NATS/1.0\r\n" + headers + b"\r\n\r\n"
     await connection.nc._send_command(hpub_cmd(subject, "", block, data))
+    await heard(connection)
+
+
+async def heard(connection: Connection) -> None:
+    """Return when the server has taken in everything said before.
+
+    The client writes a PING past its own buffer: the first answer may come before what was
+    buffered, the second cannot.
+    """
+    await connection.nc.flush()
     await connection.nc.flush()

@@ -30,6 +30,7 @@ from tests.integration.jetstream.stories import (
     following,
     forge,
     forge_raw,
+    heard,
     new_post,
     of,
 )
@@ -274,7 +275,7 @@ async def test_an_answer_that_is_lost_or_torn_is_asked_for_again(nats_server: Na
     ):
         subject = "$JS.API.DIRECT.GET.TORN"
         await server.nc.subscribe(subject, cb=answer)
-        await server.nc.flush()
+        await heard(server)
         found = await Direct(client, "TORN").latest(["some.>"])
     assert [item.seq for item in found] == [1, 2]
     assert len(asked) == 3
