@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from shared.simulator.faults import markers, without_markers
+from shared.simulator.markers import markers, without_markers
 
 if TYPE_CHECKING:
     from shared.domain.values import Provider

@@ -60,7 +60,6 @@ KNOWN: dict[str, frozenset[str]] = {
 }
 
 _SECONDS = frozenset({"delay", "hang", "drip", "stall"})
-_MARKER = re.compile(r"\[\[sim:([^\[\]]*)\]\]")
 _SPEC = re.compile(r"([a-z0-9_]+)(?::([^*]*))?(?:\*([0-9]{1,9}))?")
 
 
@@ -106,16 +105,6 @@ def _check(aim: str, fault: Fault) -> None:
         raise BadFault(f"{fault.name} takes seconds, not {fault.arg!r}"[:200])
     if fault.name == "huge" and fault.arg and not re.fullmatch(r"\d{1,9}", fault.arg):
         raise BadFault(f"huge takes a number of bytes, not {fault.arg!r}"[:200])
-
-
-def markers(text: str) -> tuple[str, ...]:
-    """What stands between `[[sim:` and `]]`, each marker once, in order."""
-    return tuple(dict.fromkeys(_MARKER.findall(text)))
-
-
-def without_markers(text: str) -> str:
-    """The text with nothing left that reads like a marker."""
-    return _MARKER.sub(" ", text).replace("[[sim:", " ") if "[[sim:" in text else text
 
 
 class Rule(BaseModel):

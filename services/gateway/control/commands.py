@@ -12,6 +12,7 @@ import random
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from services.gateway.web.refusals import Contended, Refused
 from shared.domain.commands import ApproveStage, RejectStage
 from shared.domain.decide import answered, decide
 from shared.domain.events import Recorded
@@ -36,27 +37,11 @@ _FIRST_PAUSE_S = 0.01
 _LONGEST_PAUSE_S = 0.5
 
 
-class Refused(GalleyError):
-    """A rule forbids the command in the state it found."""
-
-    def __init__(self, reason: Rejected, post: Post) -> None:
-        super().__init__(str(reason))
-        self.reason = reason
-        self.post = post
-
-
 class Done(NamedTuple):
     """What a command came to: the post's history, and whether this very call wrote its end."""
 
     history: History
     stored: bool
-
-
-class Contended(GalleyError):
-    """Others wrote first every time, so nothing was decided."""
-
-    def __init__(self) -> None:
-        super().__init__("the post is being changed by others just now; try again")
 
 
 async def execute(

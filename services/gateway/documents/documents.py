@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from services.gateway.control.commands import Contended
 from services.gateway.control.deciding import SEQUENCE
 from services.gateway.web.preconditions import etag
+from services.gateway.web.refusals import Contended
 from shared.domain.documents import Document, Version
 from shared.errors import CommandReused, Conflict, LogUnavailable, StaleVersion, Unconfirmed
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from services.gateway.control.commands import TRIES, Contended, Refused, execute
+from services.gateway.control.commands import TRIES, execute
 from services.gateway.web.preconditions import Expected, Stale
 from services.gateway.web.problems import Missing
+from services.gateway.web.refusals import Contended, Refused
 from shared.content.illustrations import NoImage, NoManifest, image, read, written
 from shared.domain.commands import EditContent
 from shared.domain.decide import answered

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import date
 
-    from services.gateway.insight.costs import CostFilter
+    from services.gateway.insight.filters import CostFilter
     from services.gateway.rows import ReadModel
 
 type Row = Mapping[str, Any]

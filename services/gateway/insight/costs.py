@@ -4,43 +4,26 @@ Settled is what was billed. Unconfirmed are attempts whose end is not known: bet
 `unconfirmed_usd` may have been paid for them. The two are never added.
 """
 
-# ruff: noqa: TC001, TC003  (FastAPI reads the annotations)
+# ruff: noqa: TC001  (FastAPI reads the annotations)
 
 from __future__ import annotations
 
 from datetime import UTC, date, timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Literal
-from uuid import UUID
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Query
-from pydantic import Field
 
 from services.gateway.context import Wired
 from services.gateway.insight.cost_rows import costs
+from services.gateway.insight.filters import CostFilter, Group
 from services.gateway.posts.reading import projected
 from services.gateway.web.answers import Answer
 from services.gateway.web.documented import LISTED
-from services.gateway.web.schemas import Asked, Sequence
-from services.gateway.web.text import Line
-from shared.domain.values import Stage
 
 if TYPE_CHECKING:
     from services.gateway.insight.cost_rows import Row
 
 router = APIRouter(prefix="/api", tags=["costs"])
-
-type Group = Literal["stage", "model", "profile", "day"]
-
-
-class CostFilter(Asked):
-    """Which calls to count: of the last `days` days (UTC, today included)."""
-
-    days: Annotated[int, Field(ge=1, le=3_650)] = 30
-    profile_id: UUID | None = None
-    model: Annotated[Line, Field(max_length=200)] = ""
-    stage: Stage | None = None
-    group: Group = "stage"
-    min_seq: Sequence = 0
 
 
 class Cost(Answer):

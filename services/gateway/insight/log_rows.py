@@ -13,7 +13,7 @@ from shared.domain.journal import Entry
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from services.gateway.insight.logs import LogFilter
+    from services.gateway.insight.filters import LogFilter
     from services.gateway.rows import ReadModel
 
 _ASKED = """select entries.*, posts.slug from entries join posts on posts.id = entries.post_id

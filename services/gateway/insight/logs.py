@@ -8,42 +8,22 @@ neither repeats an entry nor hides one.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from pydantic import Field
 
 from services.gateway.context import Wired
+from services.gateway.insight.filters import LogFilter
 from services.gateway.insight.log_rows import entries
 from services.gateway.posts.reading import projected
 from services.gateway.web.answers import Answer, EntryRead
 from services.gateway.web.documented import LISTED
-from services.gateway.web.schemas import MAX_SEQUENCE, Asked, Instant, Sequence
-from services.gateway.web.text import Line
-from shared.domain.values import Stage
 
 if TYPE_CHECKING:
     from services.gateway.insight.log_rows import Told
 
 router = APIRouter(prefix="/api", tags=["logs"])
-
-type Cursor = Annotated[int, Field(ge=1, le=MAX_SEQUENCE)]
-
-
-class LogFilter(Asked):
-    """Which entries to show: after `since`, up to `until`, with `q` in their message."""
-
-    level: list[Literal["info", "warning", "error"]] = Field(default_factory=list)
-    stage: Stage | None = None
-    since: Instant | None = None
-    until: Instant | None = None
-    profile_id: UUID | None = None
-    q: Annotated[Line, Field(max_length=200)] = ""
-    order: Literal["asc", "desc"] = "desc"
-    limit: Annotated[int, Field(ge=1, le=1_000)] = 100
-    cursor: Cursor | None = None
-    min_seq: Sequence = 0
 
 
 class LoggedRead(EntryRead):

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from slugify import slugify
 
-from services.gateway.control.commands import Contended, Refused, execute
+from services.gateway.control.commands import execute
 from services.gateway.posts.claims import checked, claim
+from services.gateway.web.refusals import Contended, Refused
 from shared.errors import SlugTaken
 from shared.eventlog import History
 

@@ -10,7 +10,6 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 
 from services.gateway.context import Wired
-from services.gateway.control.commands import Refused
 from services.gateway.control.deciding import Key, spelled, tell
 from services.gateway.documents.prefill import defaults
 from services.gateway.posts import present
@@ -19,6 +18,7 @@ from services.gateway.web import ids
 from services.gateway.web.answers import PostRead
 from services.gateway.web.documented import WRITTEN
 from services.gateway.web.preconditions import Expected, IfMatch
+from services.gateway.web.refusals import Refused
 from shared.domain.commands import CreatePost
 from shared.domain.decide import answered
 from shared.errors import NoSuchPost, Rejected, SlugTaken

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import structlog
 from pydantic import BaseModel, ConfigDict
 
-from services.gateway.control.commands import Refused
 from services.gateway.control.deciding import decided
 from services.gateway.posts.reading import projected
+from services.gateway.web.refusals import Refused
 from shared.errors import GalleyError
 
 if TYPE_CHECKING:

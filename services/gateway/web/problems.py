@@ -15,11 +15,11 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from services.gateway.control.commands import Contended, Refused
 from services.gateway.posts.present import review
 from services.gateway.rows import ReadModelAway
 from services.gateway.web import ids
 from services.gateway.web.answers import FieldProblem, Problem
+from services.gateway.web.refusals import Contended, Refused
 from shared.domain.status import current_stage
 from shared.errors import (
     CommandReused,

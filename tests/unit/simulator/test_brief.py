@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.simulator.brief import DEFAULT_WORDS, MOST_WORDS, Question, read
-from shared.simulator.faults import without_markers
+from shared.simulator.markers import without_markers
 
 
 def question(told: str) -> Question:
