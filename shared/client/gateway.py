@@ -68,7 +68,8 @@ class Gateway:
     async def change(
         self, post_id: str, *, version: int | None = None, **fields: object
     ) -> dict[str, Any]:
-        """Change fields, gates (`stage_settings`) or texts; None takes a field back to its default.
+        """Change fields, gates (`stage_settings`, `gate_deadline_s`, `gate_outcome`) or texts; None
+        takes a field back to its default.
 
         Sent without a key, so that what is saved while somebody types is merged: it sets values,
         and sending it again is harmless.

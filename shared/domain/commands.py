@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from shared.domain.values import (
         CommandRef,
         GateMode,
+        GateTerms,
         Metrics,
         ModelSettings,
         PostConfig,
@@ -55,6 +56,7 @@ class ConfigurePost(Command):
     config: PostConfig | None = None
     gates: dict[Stage, GateMode] = field(default_factory=dict)
     models: dict[Stage, ModelSettings] = field(default_factory=dict)
+    terms: GateTerms | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,14 +113,16 @@ class EditContent(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangePost(Command):
-    """Change fields of the order, gates and texts together, or none of them.
+    """Change fields of the order, gates, their terms and texts together, or none of them.
 
-    `fields` names only what changes, so that two people who change different fields both do.
+    `fields` and `terms` name only what changes, so that two people who change different fields
+    both do.
     """
 
     actor: str
     fields: Mapping[str, object] = field(default_factory=dict)
     gates: Mapping[Stage, GateMode] = field(default_factory=dict)
+    terms: Mapping[str, object] = field(default_factory=dict)
     texts: Mapping[Stage, str] = field(default_factory=dict)
 
 

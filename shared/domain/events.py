@@ -20,6 +20,7 @@ from shared.domain.values import (
     CommandRef,
     Deadline,
     GateMode,
+    GateTerms,
     Level,
     Metrics,
     ModelSettings,
@@ -75,13 +76,16 @@ class PostCreated(FlowFact):
 
 class PostConfigured(FlowFact):
     """The order was changed. None means unchanged; gates and models name only the changed
-    stages."""
+    stages. With new `terms`, `deadline` is that of the review that was open, if one was."""
 
+    VERSION = 2
     EVENT = "configured"
     type: Literal["post-configured"] = "post-configured"
     config: PostConfig | None = None
     gates: dict[Stage, GateMode] = {}
     models: dict[Stage, ModelSettings] = {}
+    terms: GateTerms | None = None
+    deadline: Deadline | None = None
 
 
 class PipelineStarted(FlowFact):

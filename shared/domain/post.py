@@ -6,7 +6,7 @@ model and debugger can all hold it; the texts themselves are in `outputs`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime  # noqa: TC003  (the read model's codec reads the annotations)
 from functools import reduce
 from typing import TYPE_CHECKING, Literal, assert_never
@@ -41,6 +41,7 @@ from shared.domain.values import (
     ORDER,
     Deadline,
     GateMode,
+    GateTerms,
     Metrics,
     ModelSettings,
     PostConfig,
@@ -109,12 +110,14 @@ class Active:
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """The one open review, named by the sequence of its ReviewRequested."""
+    """The one open review, named by the sequence of its ReviewRequested. `opened` is None only in
+    a state that was kept before it was told."""
 
     seq: int
     stage: Stage
     mode: GateMode
     deadline: Deadline | None = None
+    opened: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +184,11 @@ class Post:
         """The gate after a stage; one that was not named is auto."""
         return self.gates.get(stage, GateMode.AUTO)
 
+    @property
+    def terms(self) -> GateTerms:
+        """How long each of its reviews waits, and for what end."""
+        return GateTerms(deadline_s=self.gate_deadline_s, outcome=self.gate_outcome)
+
     def done(self, stage: Stage) -> bool:
         """The stage has an output that nothing has overtaken."""
         state = self.stages[stage]
@@ -226,7 +234,7 @@ def _changed(post: Post, seq: int, fact: AnyFlow) -> Post:
         case BudgetExceeded():
             return _held(post, fact, "budget", Held(fact.run, fact.stage, scope=fact.scope))
         case ReviewRequested():
-            review = Review(seq, fact.stage, fact.mode, fact.deadline)
+            review = Review(seq, fact.stage, fact.mode, fact.deadline, fact.at)
             return _with(_copy(post, review=review), fact.stage, status="review")
         case StageApproved():
             return _approved(post, seq, fact)
@@ -280,12 +288,19 @@ def _created(fact: PostCreated) -> Post:
 
 
 def _configured(post: Post, fact: PostConfigured) -> Post:
-    return _copy(
+    post = _copy(
         post,
         config=fact.config or post.config,
         gates={**post.gates, **fact.gates},
         models={**post.models, **fact.models},
     )
+    return post if fact.terms is None else _on_terms(post, fact.terms, fact.deadline)
+
+
+def _on_terms(post: Post, terms: GateTerms, deadline: Deadline | None) -> Post:
+    """The open review is on the new terms as well."""
+    review = None if post.review is None else replace(post.review, deadline=deadline)
+    return _copy(post, gate_deadline_s=terms.deadline_s, gate_outcome=terms.outcome, review=review)
 
 
 def _requested(post: Post, seq: int, fact: StageRequested) -> Post:

@@ -28,7 +28,14 @@ def _no_redo(raw: Raw) -> Raw:
     return raw | {"redo": None}
 
 
-UPCASTS: Steps = {("stage-requested", 1): _no_redo}
+def _same_terms(raw: Raw) -> Raw:
+    return raw | {"terms": None, "deadline": None}
+
+
+UPCASTS: Steps = {
+    ("post-configured", 1): _same_terms,
+    ("stage-requested", 1): _no_redo,
+}
 """(type, version) to the step that lifts it one version."""
 
 

@@ -161,3 +161,10 @@ class Deadline(Value):
 
     at: datetime
     outcome: Literal["approve", "cancel"]
+
+
+class GateTerms(Value):
+    """How many seconds a review waits for a person (None: for ever), and what is decided then."""
+
+    deadline_s: int | None = None
+    outcome: Literal["approve", "cancel"] = "cancel"

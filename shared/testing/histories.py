@@ -18,7 +18,7 @@ from shared.domain import commands as c
 from shared.domain.decide import decide
 from shared.domain.events import Recorded
 from shared.domain.post import Post, evolve
-from shared.domain.values import GateMode, ModelSettings, Stage
+from shared.domain.values import GateMode, GateTerms, ModelSettings, Stage
 from shared.errors import Rejected
 from shared.testing import CONFIG, METRICS, NOW, POST
 
@@ -187,11 +187,21 @@ def _order(move: Move) -> AnyCommand:
         case "configure":
             model = ModelSettings(provider="claude", model=move.text)
             gate = {move.stage: tuple(GateMode)[len(move.text) % 3]}
-            return c.ConfigurePost(post_id=POST, gates=gate, models={move.stage: model})
+            return c.ConfigurePost(
+                post_id=POST, gates=gate, models={move.stage: model}, terms=_terms(move)
+            )
         case "cancel":
             return c.CancelPipeline(post_id=POST, reason=move.text)
         case _:
             return c.RestartPost(post_id=POST)
+
+
+def _terms(move: Move) -> GateTerms | None:
+    """Other terms, for ever or for a while; of every third change none."""
+    if len(move.text) % 3 == 0:
+        return None
+    waits = move.gap * int(STEP.total_seconds())
+    return GateTerms(deadline_s=waits or None, outcome="approve" if move.gap > 1 else "cancel")
 
 
 def finish(played: Played, most: int = 60) -> Played:

@@ -114,6 +114,25 @@ async def test_a_review_answered_in_time_leaves_nothing_to_expire(plant: Plant) 
     assert (await folded(plant, post)).active is not None
 
 
+async def test_a_changed_deadline_moves_the_review_that_waits(plant: Plant) -> None:
+    post = await waiting(plant, "cancel")
+    answer = await plant.client.patch(f"/api/posts/{post}", json={"gate_deadline_s": 7_200})
+    assert answer.status_code == 200, answer.text
+    plant.at[0] += timedelta(hours=1)
+    async with plant.projecting():
+        pass
+    assert await plant.gateway.rows.due("main", plant.at[0], 10) == []
+    await duties.once(plant.gateway)
+    assert await facts(plant, post, GateExpired) == 0
+    sooner = {"gate_deadline_s": 1_800, "gate_outcome": "approve"}
+    assert (await plant.client.patch(f"/api/posts/{post}", json=sooner)).status_code == 200
+    async with plant.projecting():
+        pass
+    await duties.once(plant.gateway)
+    assert await facts(plant, post, GateExpired) == 1
+    assert (await plant.get(f"/api/posts/{post}"))["current_stage"] == "outline"
+
+
 async def test_paused_runs_whose_time_has_come_do_not_crowd_out_the_others(plant: Plant) -> None:
     post = await plant.posted()
     until = plant.at[0] + timedelta(seconds=60)

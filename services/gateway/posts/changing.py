@@ -36,7 +36,10 @@ async def change_post(
     idempotency_key: Key = None,
     if_match: IfMatch = None,
 ) -> PostRead:
-    """Change what is named, and nothing else. Null sets a field back to its default."""
+    """Change what is named, and nothing else. Null sets a field back to its default.
+
+    A gate's deadline counts from when its review was opened, also of a review that is open now.
+    """
 
     async def write(patch: PostPatch) -> Done:
         return await _written(gateway, post_id, patch, idempotency_key, if_match)

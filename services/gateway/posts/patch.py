@@ -1,7 +1,8 @@
 """What a change of a post may say: only what is named changes, null sets a field back.
 
 The slug and the profile stand in addresses and claims, so they are no fields here; the image
-manifest is made by the server.
+manifest is made by the server. A changed gate deadline holds for the review that is open as well,
+counted from when it was opened: one that has gone by already is carried out at once.
 """
 
 # ruff: noqa: TC001  (pydantic reads the annotations)
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from services.gateway.web.schemas import Asked, Terms, Urls, WordCount
+from services.gateway.web.schemas import Asked, Outcome, Seconds, Terms, Urls, WordCount
 from services.gateway.web.text import (
     ArticleType,
     Content,
@@ -25,7 +26,7 @@ from services.gateway.web.text import (
 )
 from shared.domain.commands import ChangePost
 from shared.domain.status import CONTENT_FIELDS
-from shared.domain.values import ORDER, GateMode, PostConfig, Stage
+from shared.domain.values import ORDER, GateMode, GateTerms, PostConfig, Stage
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -57,6 +58,8 @@ class PostPatch(Asked):
     avoid: Text | None = None
     required_mentions: Text | None = None
     stage_settings: dict[Stage, GateMode | None] | None = None
+    gate_deadline_s: Seconds | None = None
+    gate_outcome: Outcome | None = None
     research_content: Content = ""
     outline_content: Content = ""
     draft_content: Content = ""
@@ -96,12 +99,21 @@ class PostPatch(Asked):
             actor=self.actor,
             fields={name: self._value(name) for name in self.model_fields_set & _CONFIG},
             gates=self.gates,
+            terms=self._terms(),
             texts={
                 stage: getattr(self, name)
                 for stage, name in CONTENT_FIELDS.items()
                 if name in self.model_fields_set
             },
         )
+
+    def _terms(self) -> dict[str, Any]:
+        said: dict[str, Any] = {}
+        if "gate_deadline_s" in self.model_fields_set:
+            said["deadline_s"] = self.gate_deadline_s
+        if "gate_outcome" in self.model_fields_set:
+            said["outcome"] = self.gate_outcome or GateTerms().outcome
+        return said
 
     def _value(self, name: str) -> Any:  # noqa: ANN401  a field of PostConfig
         value = getattr(self, name)

@@ -79,6 +79,8 @@ def _summary(post: Post) -> dict[str, Any]:
         "paused": post.paused,
         "stage_status": {stage: post.stages[stage].status for stage in ORDER},
         "stage_settings": {stage: post.gate(stage) for stage in ORDER},
+        "gate_deadline_s": post.gate_deadline_s,
+        "gate_outcome": post.gate_outcome,
         "stale": [stage for stage in ORDER if post.stages[stage].stale],
         "review": review(post.review),
         "failures": failures(post),

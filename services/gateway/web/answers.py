@@ -113,6 +113,8 @@ class PostSummary(Answer):
     paused: bool
     stage_status: dict[Stage, Status]
     stage_settings: dict[Stage, GateMode]
+    gate_deadline_s: int | None
+    gate_outcome: Literal["approve", "cancel"]
     stale: list[Stage]
     review: ReviewRead | None
     failures: list[FailureRead]

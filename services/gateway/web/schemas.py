@@ -40,6 +40,7 @@ type Sequence = Annotated[int, Field(ge=0, le=MAX_SEQUENCE)]
 type Named = Annotated[int, Field(strict=True, ge=1, le=MAX_SEQUENCE), BeforeValidator(whole)]
 type WordCount = Annotated[int, Field(strict=True, ge=100, le=10_000), BeforeValidator(whole)]
 type Seconds = Annotated[int, Field(strict=True, ge=1, le=_MONTHS_3), BeforeValidator(whole)]
+type Outcome = Literal["approve", "cancel"]
 type Terms = Annotated[list[Term], Field(max_length=50)]
 type Urls = Annotated[list[Url], Field(max_length=50)]
 
@@ -92,7 +93,7 @@ class PostCreate(Asked):
     required_mentions: Text | None = None
     stage_settings: dict[Stage, GateMode] = {}
     gate_deadline_s: Seconds | None = None
-    gate_outcome: Literal["approve", "cancel"] = "cancel"
+    gate_outcome: Outcome = "cancel"
 
     def config(self, slug: str) -> PostConfig:
         """The order as the log keeps it."""
@@ -133,7 +134,8 @@ type PostField = Literal[
     "article_type", "additional_info", "word_count", "tone", "output_format", "website_url",
     "related_keywords", "competitor_urls", "image_style", "image_brand_colors", "image_exclude",
     "brand_voice", "avoid", "required_mentions", "current_stage", "waits_for", "paused",
-    "stage_status", "stage_settings", "stage_logs", "stale", "warnings", "review", "failures",
+    "stage_status", "stage_settings", "gate_deadline_s", "gate_outcome", "stage_logs", "stale",
+    "warnings", "review", "failures",
     "created_at", "updated_at", "completed_at", "research_content", "outline_content",
     "draft_content", "final_md_content", "image_manifest", "ready_content",
 ]  # fmt: skip

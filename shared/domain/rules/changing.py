@@ -1,4 +1,4 @@
-"""Several changes as one: fields of the order, gates and texts, all of them or none."""
+"""Several changes as one: fields of the order, gates, their terms and texts, all or none."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from shared.domain.commands import ChangePost, ConfigurePost, EditContent
 from shared.domain.rules.reviewing import edit
 from shared.domain.rules.starting import configure
-from shared.domain.values import ORDER, PostConfig
+from shared.domain.values import ORDER, GateTerms, PostConfig
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 def change(post: Post, command: ChangePost, now: datetime) -> list[AnyFlow]:
     """What differs becomes facts; a text that may not be edited forbids everything."""
     order = ConfigurePost(
-        post_id=command.post_id, config=_config(post, command), gates=dict(command.gates)
+        post_id=command.post_id,
+        config=_config(post, command),
+        gates=dict(command.gates),
+        terms=GateTerms.model_validate({**post.terms.model_dump(), **command.terms}),
     )
     facts = configure(post, order, now)
     for stage in ORDER:

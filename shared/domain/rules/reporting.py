@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from shared.domain.commands import CompleteStage, DeferStage, ExceedBudget, FailStage, StageCommand
 from shared.domain.events import (
@@ -16,12 +15,14 @@ from shared.domain.events import (
     StageFailed,
 )
 from shared.domain.post import Active, Post, following
+from shared.domain.rules.deadlines import deadline
 from shared.domain.rules.steps import NEARLY_FULL, advance
 from shared.domain.text import digest, words
-from shared.domain.values import Deadline, GateMode
+from shared.domain.values import GateMode
 from shared.errors import HistoryFull
 
-LONGEST_GATE_S = 10 * 365 * 24 * 3600
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 def report(post: Post, command: StageCommand, now: datetime) -> list[AnyFlow]:
@@ -63,17 +64,13 @@ def _complete(post: Post, command: CompleteStage, now: datetime) -> list[AnyFlow
 
 
 def _review(post: Post, command: CompleteStage, now: datetime) -> ReviewRequested:
-    deadline = None
-    if post.gate_deadline_s is not None:
-        due = now + timedelta(seconds=min(post.gate_deadline_s, LONGEST_GATE_S))
-        deadline = Deadline(at=due, outcome=post.gate_outcome)
     return ReviewRequested(
         post_id=command.post_id,
         at=now,
         stage=command.stage,
         run=command.run,
         mode=post.gate(command.stage),
-        deadline=deadline,
+        deadline=deadline(post.terms, now),
     )
 
 

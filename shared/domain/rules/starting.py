@@ -25,6 +25,7 @@ from shared.domain.events import (
     Recorded,
 )
 from shared.domain.post import Next, Post, Review, evolve
+from shared.domain.rules.deadlines import moved
 from shared.domain.rules.reviewing import accept
 from shared.domain.rules.steps import id_of, request, resumed
 from shared.domain.values import ORDER, GateMode, Redo, Stage
@@ -73,11 +74,19 @@ def configure(post: Post, command: ConfigurePost, now: datetime) -> list[AnyFlow
     config = command.config if command.config != post.config else None
     gates = {s: mode for s, mode in command.gates.items() if post.gate(s) is not mode}
     models = {s: named for s, named in command.models.items() if post.models.get(s) != named}
-    if config is None and not gates and not models:
+    terms = command.terms if command.terms != post.terms else None
+    if config is None and not gates and not models and terms is None:
         return []
-    return [
-        PostConfigured(post_id=command.post_id, at=now, config=config, gates=gates, models=models)
-    ]
+    configured = PostConfigured(
+        post_id=command.post_id,
+        at=now,
+        config=config,
+        gates=gates,
+        models=models,
+        terms=terms,
+        deadline=moved(post, terms, now),
+    )
+    return [configured]
 
 
 def start(post: Post, command: StartPipeline, now: datetime) -> list[AnyFlow]:

@@ -15,6 +15,7 @@ from shared.domain import events as e
 from shared.domain.decide import decide
 from shared.domain.journal import journal
 from shared.domain.post import Post, evolve, fold
+from shared.domain.rules.deadlines import deadline
 from shared.domain.status import current_stage, waits_for
 from shared.domain.subjects import MAIN, PostRef, subject_of
 from shared.domain.upcast import decode, encode
@@ -102,6 +103,15 @@ def test_every_stage_is_in_the_state_its_post_says(life: Played):
         assert not [s for s in _stages(post.active) if post.stages[s].ended]
         assert current_stage(post) in WORDS
         assert waits_for(post) in ("", "worker", "person", "time", "budget")
+
+
+@law
+@forall(lives())
+def test_an_open_review_is_always_on_the_terms_of_its_post(life: Played):
+    for post in (*(step.before for step in life.steps), life.post):
+        if post.review is not None:
+            assert post.review.opened is not None
+            assert post.review.deadline == deadline(post.terms, post.review.opened)
 
 
 def _stages(open_now: object) -> list[Stage]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -71,6 +72,30 @@ async def test_one_gate_changes_alone(house: House) -> None:
         "write": "review",
         "edit": "approve_only",
     }
+
+
+async def test_the_terms_of_gates_change_for_the_review_that_is_open_too(house: House) -> None:
+    post = await house.posted(stage_settings={"research": "review"})
+    await house.complete(post, Stage.RESEARCH)
+    opened = house.at[0]
+    house.later(hours=1)
+    told = (await changed(house, post, gate_deadline_s=7200, gate_outcome="approve")).json()
+    assert (told["gate_deadline_s"], told["gate_outcome"]) == (7200, "approve")
+    due = opened + timedelta(hours=2)
+    assert datetime.fromisoformat(told["review"]["deadline"]) == due
+    assert told["review"]["outcome"] == "approve"
+    told = (await changed(house, post, gate_deadline_s=None, gate_outcome=None)).json()
+    assert (told["gate_deadline_s"], told["gate_outcome"]) == (None, "cancel")
+    assert (told["review"]["deadline"], told["review"]["outcome"]) == (None, None)
+
+
+async def test_two_people_who_change_one_term_each_both_do(house: House) -> None:
+    post = await house.posted()
+    await asyncio.gather(
+        changed(house, post, gate_deadline_s=60), changed(house, post, gate_outcome="approve")
+    )
+    told = (await house.client.get(f"/api/posts/{post}")).json()
+    assert (told["gate_deadline_s"], told["gate_outcome"]) == (60, "approve")
 
 
 async def test_every_text_is_edited_by_its_own_name(house: House) -> None:
@@ -145,6 +170,10 @@ async def test_a_change_that_changes_nothing_stores_nothing(house: House) -> Non
         {"stage_settings": {"publish": "auto"}},
         {"stage_settings": []},
         {"output_format": "pdf"},
+        {"gate_deadline_s": 0},
+        {"gate_deadline_s": "60"},
+        {"gate_deadline_s": 10**9},
+        {"gate_outcome": "explode"},
         {"actor": ""},
         {"execution_logs": []},
         [],

@@ -33,6 +33,15 @@ async def test_a_post_is_changed_copied_and_deleted_by_the_version_that_was_read
         assert gone.value.status == 404
 
 
+async def test_the_deadline_of_a_gate_is_set_and_taken_away(served: House) -> None:
+    async with Gateway(str(served.client.base_url)) as galley:
+        made = await galley.create("Rye", gates=CLOSED)
+        changed = await galley.change(made["id"], gate_deadline_s=60, gate_outcome="approve")
+        assert (changed["gate_deadline_s"], changed["gate_outcome"]) == (60, "approve")
+        changed = await galley.change(made["id"], gate_deadline_s=None)
+    assert (changed["gate_deadline_s"], changed["gate_outcome"]) == (None, "approve")
+
+
 async def test_a_batch_under_one_key_is_made_once(served: House) -> None:
     async with Gateway(str(served.client.base_url)) as galley:
         rows = [{"topic": "Oats"}, {"topic": "Wheat"}]
