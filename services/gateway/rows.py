@@ -135,9 +135,10 @@ class ReadModel:
             found = await _texts(look, [row["id"] for row in rows], texts)
         return Listed(tuple(_state(row["state"]) for row in rows), found, int(total or 0))
 
-    async def entries(self, post: UUID, asked: EntryFilter) -> tuple[Entry, ...]:
+    async def entries(self, post: UUID, asked: EntryFilter, most: int) -> tuple[Entry, ...]:
+        """Up to `most` of the wanted entries, oldest first."""
         async with self.look() as look:
-            rows = await look.fetch(*listing.entries(post, asked))
+            rows = await look.fetch(*listing.entries(post, asked, most))
         return _entries(rows)
 
     async def told(

@@ -120,9 +120,17 @@ class Gateway:
         """The execution log, oldest first: the whole of it, page by page."""
         found: list[dict[str, Any]] = []
         path, asked = f"/api/posts/{post_id}/logs", {"level": list(level), "stage": stage}
-        while page := self._list(await self._read(path, {**asked, "after": _last(found)})):
-            found += page
-        return found
+        cursor: object = None
+        while True:
+            page = self._object(await self._read(path, {**asked, "cursor": cursor}))
+            found += page["items"]
+            if (cursor := page["next"]) is None:
+                return found
+
+    async def search_logs(self, **filters: object) -> dict[str, Any]:
+        """A page of the entries of all posts, newest first unless `order` is "asc": `items`, and
+        `next`, the `cursor` of the next page, None when there is none."""
+        return self._object(await self._read("/api/logs", filters))
 
     async def calls(self, post_id: str) -> list[dict[str, Any]]:
         """Every attempt of every paid call, and what it cost."""
@@ -192,10 +200,6 @@ class Gateway:
 
 def _expecting(version: int | None) -> dict[str, str]:
     return {} if version is None else {"If-Match": f'"{version}"'}
-
-
-def _last(entries: Sequence[Mapping[str, Any]]) -> int:
-    return int(entries[-1]["seq"]) if entries else 0
 
 
 def _given(values: Mapping[str, object]) -> dict[str, Any]:

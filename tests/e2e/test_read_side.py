@@ -26,9 +26,9 @@ def _frozen(press: Press, service: str) -> Iterator[None]:
         os.kill(pid, signal.SIGCONT)
 
 
-async def _logs(press: Press, post: str, after: int) -> list[Row]:
-    answer = await press.http.get(f"/api/posts/{post}/logs", params={"after": after})
-    entries: list[Row] = answer.raise_for_status().json()
+async def _logs(press: Press, post: str, **cursor: int) -> list[Row]:
+    answer = await press.http.get(f"/api/posts/{post}/logs", params=cursor)
+    entries: list[Row] = answer.raise_for_status().json()["items"]
     return entries
 
 
@@ -51,9 +51,9 @@ async def test_a_client_that_pages_through_the_log_while_the_projector_is_behind
     with _frozen(press, "projector"):
         post = await press.hand_in("Paged Parsley", words=SHORT)
         ended = await press.until(post, "pipeline_complete", "stage_error")
-        early = await _logs(press, post, 0)
+        early = await _logs(press, post)
     await press.projected(ended.id)
-    late = await _logs(press, post, early[-1]["seq"] if early else 0)
+    late = await _logs(press, post, **({"cursor": early[-1]["seq"]} if early else {}))
     assert early + late == (await press.read(post))["execution_logs"]
 
 

@@ -43,7 +43,7 @@ async def post(press: Press, story: list[Event]) -> Row:
 
 async def _logs(press: Press, post: str, **query: str | list[str]) -> list[Row]:
     answer = await press.http.get(f"/api/posts/{post}/logs", params=query)
-    entries: list[Row] = answer.raise_for_status().json()
+    entries: list[Row] = answer.raise_for_status().json()["items"]
     return entries
 
 

@@ -436,13 +436,41 @@ async def test_log_filters_say_the_same_of_rows_as_of_the_log(plant: Plant) -> N
         {"since": since},
         {"since": (plant.at[0] + timedelta(hours=1)).isoformat()},
         {"limit": 1},
-        {"after": 1_000_000},
+        {"limit": 3},
+        {"cursor": 1_000_000},
     ]
     url = f"/api/posts/{post}/logs"
     from_log = [await plant.get(url, **params) for params in asked]
     async with plant.projecting():
         pass
     assert [await plant.get(url, **params) for params in asked] == from_log
+
+
+async def test_whoever_follows_next_sees_each_entry_once_whatever_rows_and_log_do(
+    plant: Plant,
+) -> None:
+    post, told = await plant.posted(), list[dict[str, Any]]()
+    url = f"/api/posts/{post}/logs"
+    await plant.say(post, *(f"early {number}" for number in range(4)))
+    async with plant.projecting():
+        pass
+    await plant.complete(post, Stage.RESEARCH)
+    cursor: dict[str, int] = {}
+    while not told or cursor:
+        page = await plant.get(url, limit=2, **cursor)
+        told += page["items"]
+        cursor = {"cursor": page["next"]} if page["next"] else {}
+        if len(told) == 4:
+            await plant.complete(post, Stage.OUTLINE)
+        if len(told) == 6:
+            await plant.say(post, "late", "later")
+            async with plant.projecting():
+                pass
+    whole = await plant.get(url)
+    assert whole["next"] is None
+    assert told == whole["items"]
+    assert [line["message"] for line in told[-2:]] == ["late", "later"]
+    assert len(told) == 9
 
 
 async def test_a_stream_resumes_without_gap_or_duplicate_across_a_lagging_projector(

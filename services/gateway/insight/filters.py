@@ -9,12 +9,11 @@ from uuid import UUID
 
 from pydantic import Field
 
-from services.gateway.web.schemas import MAX_SEQUENCE, Asked, Instant, Sequence
+from services.gateway.web.schemas import Asked, Cursor, Instant, Sequence
 from services.gateway.web.text import Line
 from shared.domain.values import Stage
 
 type Group = Literal["stage", "model", "profile", "day"]
-type Cursor = Annotated[int, Field(ge=1, le=MAX_SEQUENCE)]
 
 
 class CostFilter(Asked):

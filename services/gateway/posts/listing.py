@@ -98,17 +98,17 @@ def texts(posts: Sequence[UUID], stages: Sequence[Stage]) -> Question:
     return (statement, list(posts), list(stages))
 
 
-def entries(post: UUID, asked: EntryFilter) -> Question:
+def entries(post: UUID, asked: EntryFilter, most: int) -> Question:
     where = _Where()
     where.add("post_id = {}", post)
-    where.add("seq > {}", asked.after)
+    where.add("seq > {}", asked.cursor or 0)
     if asked.level:
         where.add("level = any({}::text[])", list(asked.level))
     if asked.stage is not None:
         where.add("stage = {}", asked.stage)
     if asked.since is not None:
         where.add("ts > {}", asked.since)
-    limit = where.put(asked.limit)
+    limit = where.put(most)
     statement = f"select * from entries where {where} order by seq limit {limit}"  # noqa: S608
     return (statement, *where.arguments)
 

@@ -16,7 +16,7 @@ from services.gateway.posts import present, reading
 from services.gateway.posts.creation import create
 from services.gateway.posts.freshness import UNCHANGED, IfNoneMatch, known, settled
 from services.gateway.web import ids
-from services.gateway.web.answers import CallRead, EntryRead, PostPage, PostRead
+from services.gateway.web.answers import CallRead, EntryPage, PostPage, PostRead
 from services.gateway.web.documented import LISTED, READ, WRITTEN
 from services.gateway.web.preconditions import etag
 from services.gateway.web.schemas import EntryFilter, PostCreate, PostFilter, Sequence
@@ -76,8 +76,11 @@ async def read_post(
 @router.get("/{post_id}/logs", responses=READ)
 async def read_logs(
     gateway: Wired, post_id: UUID, asked: Annotated[EntryFilter, Query()]
-) -> list[EntryRead]:
-    """The execution log; page on with `after` = the last `seq`."""
+) -> EntryPage:
+    """The execution log, oldest first; page on with `cursor` = the answer's `next`.
+
+    It names a sequence, so what is written meanwhile neither repeats an entry nor hides one.
+    """
     return await reading.entries(gateway, post_id, asked)
 
 

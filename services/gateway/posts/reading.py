@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from services.gateway.posts import present
 from services.gateway.rows import ReadModelAway
-from services.gateway.web.answers import CallRead, EntryRead, PostPage, PostPart, PostSummary
+from services.gateway.web.answers import CallRead, EntryPage, PostPage, PostPart, PostSummary
 from services.gateway.web.problems import BeyondLog, NotYet
 from shared.domain.status import CONTENT_FIELDS
 from shared.domain.values import ORDER
@@ -60,14 +60,21 @@ def _items(listed: Listed, asked: PostFilter) -> list[PostSummary] | list[PostPa
     ]
 
 
-async def entries(gateway: Gateway, post_id: UUID, asked: EntryFilter) -> list[EntryRead]:
-    """Lines of a post's execution log, in order; those not yet projected come from the log."""
+async def entries(gateway: Gateway, post_id: UUID, asked: EntryFilter) -> EntryPage:
+    """Lines of a post's execution log, in order; those not yet projected come from the log.
+
+    Whichever they come from, none is told before all that stand in front of it, so a cursor passes
+    none over.
+    """
     if asked.min_seq:
         await _patiently(gateway, asked.min_seq, gateway.feed.reached)
     found = await _rows_of(gateway, post_id, asked)
     if found is None:
         found = await _told(gateway, post_id, asked)
-    return [present.entry(entry) for entry in found]
+    page, more = found[: asked.limit], len(found) > asked.limit
+    return EntryPage(
+        items=[present.entry(entry) for entry in page], next=page[-1].seq if more else None
+    )
 
 
 async def calls(gateway: Gateway, post_id: UUID) -> list[CallRead]:
@@ -76,14 +83,14 @@ async def calls(gateway: Gateway, post_id: UUID) -> list[CallRead]:
 
 
 async def _rows_of(gateway: Gateway, post_id: UUID, asked: EntryFilter) -> list[Entry] | None:
-    """The wanted entries from rows alone; None when the log has to be asked as well."""
+    """The wanted entries, and one more, from rows alone; None: the log has to be asked too."""
     last = await gateway.events.last(gateway.ref(post_id))
     if last is None:
         raise NoSuchPost
     try:
         if not await gateway.rows.current(gateway.ref(post_id), last.seq):
             return None
-        return list(await gateway.rows.entries(post_id, asked))
+        return list(await gateway.rows.entries(post_id, asked, asked.limit + 1))
     except ReadModelAway:
         return None
 
@@ -92,17 +99,18 @@ async def _told(gateway: Gateway, post_id: UUID, asked: EntryFilter) -> list[Ent
     """The wanted entries from rows as far as they go, then from the log: none is passed over."""
     view = await gateway.views.view(gateway.ref(post_id))
     found: list[Entry] = []
-    async with aclosing(gateway.past.entries(post_id, asked.after, view.post.last)) as pages:
+    begin = asked.cursor or 0
+    async with aclosing(gateway.past.entries(post_id, begin, view.post.last)) as pages:
         async for page in pages:
             found += [entry for _, entry in page if _wanted(entry, asked)]
-            if len(found) >= asked.limit:
+            if len(found) > asked.limit:
                 break
-    return found[: asked.limit]
+    return found
 
 
 def _wanted(entry: Entry, asked: EntryFilter) -> bool:
     return (
-        entry.seq > asked.after
+        entry.seq > (asked.cursor or 0)
         and (not asked.level or entry.level in asked.level)
         and (asked.stage is None or entry.stage == asked.stage)
         and (asked.since is None or entry.ts > asked.since)

@@ -57,6 +57,13 @@ class EntryRead(Answer):
     data: dict[str, Any]
 
 
+class EntryPage(Answer):
+    """Lines of the execution log, and the `cursor` of the next page; null when there is none."""
+
+    items: list[EntryRead]
+    next: int | None
+
+
 class CallRead(Answer):
     """One attempt of one paid call."""
 

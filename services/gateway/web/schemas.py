@@ -37,6 +37,7 @@ _YEAR = re.compile(r"\d{4}-")
 _MONTHS_3 = 90 * 24 * 3600
 
 type Sequence = Annotated[int, Field(ge=0, le=MAX_SEQUENCE)]
+type Cursor = Annotated[int, Field(ge=1, le=MAX_SEQUENCE)]
 type Named = Annotated[int, Field(strict=True, ge=1, le=MAX_SEQUENCE), BeforeValidator(whole)]
 type WordCount = Annotated[int, Field(strict=True, ge=100, le=10_000), BeforeValidator(whole)]
 type Seconds = Annotated[int, Field(strict=True, ge=1, le=_MONTHS_3), BeforeValidator(whole)]
@@ -185,11 +186,11 @@ class PostFilter(Asked):
 
 
 class EntryFilter(Asked):
-    """Which lines of the execution log to show; `after` is the sequence of the last one seen."""
+    """Which lines of the execution log to show: those behind `cursor`, at most `limit`."""
 
     level: list[Literal["info", "warning", "error"]] = []
     stage: Stage | None = None
     since: Instant | None = None
-    after: Sequence = 0
+    cursor: Cursor | None = None
     limit: Annotated[int, Field(ge=1, le=5_000)] = 1_000
     min_seq: Sequence = 0

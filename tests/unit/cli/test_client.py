@@ -148,11 +148,15 @@ async def test_a_gateway_never_met_is_not_waited_for() -> None:
 
 
 async def test_the_log_is_read_page_by_page() -> None:
-    scripts = (answer([{"seq": 1}, {"seq": 4}]), answer([{"seq": 9}]), answer([]))
+    scripts = (
+        answer({"items": [{"seq": 1}, {"seq": 4}], "next": 4}),
+        answer({"items": [], "next": 7}),
+        answer({"items": [{"seq": 9}], "next": None}),
+    )
     async with serving(*scripts) as server, Gateway(server.url) as gateway:
         assert [entry["seq"] for entry in await gateway.logs("p", stage="write")] == [1, 4, 9]
-    afters = [request.partition("after=")[2] for request, _ in server.asked]
-    assert afters == ["0", "4", "9"]
+    cursors = [request.partition("cursor=")[2] for request, _ in server.asked]
+    assert cursors == ["", "4", "7"]
 
 
 async def test_each_wrong_field_is_named_with_its_problem() -> None:

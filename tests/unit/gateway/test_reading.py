@@ -90,7 +90,7 @@ async def test_logs_are_filtered_by_level_stage_time_and_sequence(house: House) 
     async def asked(query: str) -> list[str]:
         answer = await house.client.get(f"/api/posts/{post}/logs?{query}")
         assert answer.status_code == 200, answer.text
-        return [line["event"] for line in answer.json()]
+        return [line["event"] for line in answer.json()["items"]]
 
     assert await asked("") == ["pipeline_start", "stage_complete", "stage_error"]
     assert await asked("level=error") == ["stage_error"]
@@ -104,8 +104,40 @@ async def test_logs_are_filtered_by_level_stage_time_and_sequence(house: House) 
     since = house.at[0].replace(tzinfo=None).isoformat()
     assert await asked(f"since={since}Z") == []
     assert await asked(f"since={since}%2B01:00") == ["stage_error"]
-    first = (await house.client.get(f"/api/posts/{post}/logs?limit=1")).json()[0]["seq"]
-    assert await asked(f"after={first}") == ["stage_complete", "stage_error"]
+    first = (await house.client.get(f"/api/posts/{post}/logs?limit=1")).json()["next"]
+    assert await asked(f"cursor={first}") == ["stage_complete", "stage_error"]
+
+
+async def test_the_last_page_of_a_log_says_that_it_is_the_last(house: House) -> None:
+    post = await house.posted()
+    await house.complete(post, Stage.RESEARCH, Stage.OUTLINE, Stage.WRITE)
+
+    async def page(**asked: int | str) -> tuple[int, bool]:
+        told = (await house.client.get(f"/api/posts/{post}/logs", params=asked)).json()
+        assert told["next"] in (None, *[item["seq"] for item in told["items"][-1:]])
+        return len(told["items"]), told["next"] is None
+
+    assert await page(limit=3) == (3, False)
+    assert await page(limit=4) == (4, True)
+    assert await page(limit=5) == (4, True)
+    assert await page(limit=3, stage="write") == (1, True)
+    assert await page(cursor=2**53 - 1) == (0, True)
+
+
+async def test_whoever_follows_next_in_a_growing_log_sees_each_entry_once(house: House) -> None:
+    post, seen = await house.posted(), list[int]()
+    todo, cursor = list(ORDER), None
+    await house.complete(post, todo.pop(0), todo.pop(0))
+    while cursor is not None or not seen:
+        asked = {"limit": 1} | ({"cursor": cursor} if cursor else {})
+        told = (await house.client.get(f"/api/posts/{post}/logs", params=asked)).json()
+        seen += [item["seq"] for item in told["items"]]
+        cursor = told["next"]
+        if todo:
+            await house.complete(post, todo.pop(0))
+    whole = (await house.client.get(f"/api/posts/{post}/logs")).json()["items"]
+    assert seen == [item["seq"] for item in whole]
+    assert len(seen) == 8
 
 
 async def test_the_list_says_so_when_postgres_is_away(house: House) -> None:
