@@ -67,6 +67,8 @@ def _billed(row: CallRow, outcome: str, usage: Usage | None, cost_usd: float) ->
         tokens_in=usage.tokens_in,
         tokens_out=usage.tokens_out,
         cache_read=usage.cache_read,
+        cache_write=usage.cache_write,
+        cache_write_1h=usage.cache_write_1h,
         tokens_image=usage.tokens_image,
     )
 
@@ -89,6 +91,8 @@ def merged(earlier: CallRow | None, later: CallRow) -> CallRow:
         tokens_in=_sum(earlier.tokens_in, later.tokens_in),
         tokens_out=_sum(earlier.tokens_out, later.tokens_out),
         cache_read=_sum(earlier.cache_read, later.cache_read),
+        cache_write=_sum(earlier.cache_write, later.cache_write),
+        cache_write_1h=_sum(earlier.cache_write_1h, later.cache_write_1h),
         tokens_image=_sum(earlier.tokens_image, later.tokens_image),
         duration_s=_first(later.duration_s, earlier.duration_s),
         code=_first(later.code, earlier.code),

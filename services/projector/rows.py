@@ -75,6 +75,8 @@ class CallRow(NamedTuple):
     tokens_in: int | None = None
     tokens_out: int | None = None
     cache_read: int | None = None
+    cache_write: int | None = None
+    cache_write_1h: int | None = None
     tokens_image: int | None = None
     duration_s: float | None = None
     code: str | None = None

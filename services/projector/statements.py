@@ -22,8 +22,8 @@ TYPES: Mapping[type, str] = {
     " timestamptz timestamptz timestamptz bool",
     ContentRow: "uuid text int8 text jsonb",
     EntryRow: "int8 uuid text timestamptz text text text text jsonb",
-    CallRow: "uuid text int8 text int4 text text text float8 float8 int8 int8 int8 int8 float8"
-    " text timestamptz timestamptz int8 int8",
+    CallRow: "uuid text int8 text int4 text text text float8 float8 int8 int8 int8 int8 int8 int8"
+    " float8 text timestamptz timestamptz int8 int8",
     NoticeRow: "uuid int8 text text int4 text timestamptz int8",
     QuarantineRow: "int8 uuid text text bytea timestamptz",
     Damaged: "uuid text",
@@ -79,7 +79,15 @@ ENTRIES = f"{_insert('entries', EntryRow)} on conflict (seq) do nothing"
 
 _FIRST_TOLD = ("provider", "model", "worst_case_usd", "started_at", "started_seq")
 _LAST_TOLD = ("duration_s", "code")
-_ADDED = ("cost_usd", "tokens_in", "tokens_out", "cache_read", "tokens_image")
+_ADDED = (
+    "cost_usd",
+    "tokens_in",
+    "tokens_out",
+    "cache_read",
+    "cache_write",
+    "cache_write_1h",
+    "tokens_image",
+)
 _MERGED = ", ".join(
     [
         *(f"{name} = coalesce(calls.{name}, excluded.{name})" for name in _FIRST_TOLD),

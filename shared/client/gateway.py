@@ -151,7 +151,8 @@ class Gateway:
         return self._object(await self._read("/api/queue/worker-status"))
 
     async def costs(self, **filters: object) -> dict[str, Any]:
-        """What was paid, grouped by stage, model, profile or day."""
+        """What was paid, by `group`: stage, model, profile or day. Each with the tokens read from
+        and written to caches (`cache_read`, `cache_write`, `cache_write_1h`) and `images_usd`."""
         return self._object(await self._read("/api/costs", filters))
 
     async def settings(self) -> list[dict[str, Any]]:

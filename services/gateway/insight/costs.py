@@ -27,13 +27,19 @@ router = APIRouter(prefix="/api", tags=["costs"])
 
 
 class Cost(Answer):
-    """What some calls took. `images_usd` is the part of `settled_usd` that pictures cost."""
+    """What some calls took. `images_usd` is the part of `settled_usd` that pictures cost.
+
+    `tokens_in` includes what was read from a cache and written to one (for five minutes, or for an
+    hour); `tokens_out` includes `tokens_image`.
+    """
 
     calls: int
     posts: int
     tokens_in: int
     tokens_out: int
     cache_read: int
+    cache_write: int
+    cache_write_1h: int
     tokens_image: int
     settled_usd: float
     images_usd: float

@@ -83,6 +83,8 @@ def _used(usage: Usage | None) -> dict[str, Any]:
         "tokens_in": usage.tokens_in,
         "tokens_out": usage.tokens_out,
         "cache_read": usage.cache_read,
+        "cache_write": usage.cache_write,
+        "cache_write_1h": usage.cache_write_1h,
         "tokens_image": usage.tokens_image,
     }
 

@@ -79,6 +79,8 @@ class CallRead(Answer):
     tokens_in: int = 0
     tokens_out: int = 0
     cache_read: int = 0
+    cache_write: int = 0
+    cache_write_1h: int = 0
     tokens_image: int = 0
     duration_s: float | None = None
     code: str = ""

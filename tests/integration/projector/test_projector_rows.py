@@ -29,6 +29,7 @@ from shared.testing import OTHER, POST
 from shared.testing.histories import histories
 from tests.integration.projector.reading import Reading, applied, connected
 from tests.unit.projector.stories import (
+    USAGE,
     article,
     call,
     deleted,
@@ -144,11 +145,14 @@ async def test_a_late_bill_counts_beside_an_abandoned_attempt(dsn: str, db: Read
 async def test_a_late_bill_adds_to_one_that_was_known(dsn: str, db: Reading) -> None:
     started, failed = call(POST, "draft", ending="failed")
     *_, late = call(POST, "draft", ending="late")
-    billed = failed.model_copy(update={"cost_usd": 0.5})
+    billed = failed.model_copy(update={"cost_usd": 0.5, "usage": USAGE})
     history = [Recorded(seq, fact) for seq, fact in enumerate((started, billed, late), 1)]
     await applied(dsn, *([each] for each in taped(history)))
     in_three = await db.everything()
     assert await db.value("select cost_usd from calls") == ledger(history).settled_usd == 0.625
+    figures = "tokens_in, tokens_out, cache_read, cache_write, cache_write_1h"
+    read = await db.one(f"select {figures} from calls")  # noqa: S608
+    assert read == tuple(2 * getattr(USAGE, name) for name in figures.split(", "))
     await db.empty()
     await applied(dsn, taped(history))
     assert await db.everything() == in_three

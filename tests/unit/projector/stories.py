@@ -22,7 +22,14 @@ if TYPE_CHECKING:
 
 type Ending = Literal["settled", "failed", "abandoned", "late", "open"]
 
-USAGE = Usage(model="claude-sonnet-5-5", tokens_in=100, tokens_out=50, cache_read=20)
+USAGE = Usage(
+    model="claude-sonnet-5-5",
+    tokens_in=100,
+    tokens_out=50,
+    cache_read=20,
+    cache_write=30,
+    cache_write_1h=7,
+)
 ESCAPED_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 SOURCES = (Source(number=1, url="https://example.org/a"),)
 
