@@ -446,6 +446,23 @@ async def test_log_filters_say_the_same_of_rows_as_of_the_log(plant: Plant) -> N
     assert [await plant.get(url, **params) for params in asked] == from_log
 
 
+async def test_min_seq_holds_for_lines_and_calls_that_are_no_steps_of_the_post(
+    plant: Plant,
+) -> None:
+    post = await plant.posted()
+    async with plant.projecting():
+        pass
+    await plant.say(post, "one")
+    await plant.pay(post, await plant.run(post), settle=True)
+    last = (await plant.gateway.events.state()).last
+    url = f"/api/posts/{post}"
+    told = (await plant.get(f"{url}/logs", min_seq=last))["items"]
+    assert [line["message"] for line in told][1:2] == ["one"]
+    whole = await plant.get(url, min_seq=last)
+    assert whole["execution_logs"] == told
+    assert whole["ledger"]["settled_usd"] == 0.125
+
+
 async def test_whoever_follows_next_sees_each_entry_once_whatever_rows_and_log_do(
     plant: Plant,
 ) -> None:

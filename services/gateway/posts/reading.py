@@ -33,7 +33,7 @@ async def one(gateway: Gateway, post_id: UUID, min_seq: int = 0) -> View:
     """A post, never older than the log. Raises `NoSuchPost`, `NotYet`."""
     if min_seq:
         await _patiently(gateway, min_seq, gateway.feed.reached)
-    return await gateway.views.view(gateway.ref(post_id))
+    return await gateway.views.view(gateway.ref(post_id), min_seq)
 
 
 async def many(gateway: Gateway, asked: PostFilter) -> PostPage:
@@ -90,6 +90,8 @@ async def _rows_of(gateway: Gateway, post_id: UUID, asked: EntryFilter) -> list[
     try:
         if not await gateway.rows.current(gateway.ref(post_id), last.seq):
             return None
+        if not await gateway.views.reach(asked.min_seq):
+            return None
         return list(await gateway.rows.entries(post_id, asked, asked.limit + 1))
     except ReadModelAway:
         return None
@@ -99,8 +101,8 @@ async def _told(gateway: Gateway, post_id: UUID, asked: EntryFilter) -> list[Ent
     """The wanted entries from rows as far as they go, then from the log: none is passed over."""
     view = await gateway.views.view(gateway.ref(post_id))
     found: list[Entry] = []
-    begin = asked.cursor or 0
-    async with aclosing(gateway.past.entries(post_id, begin, view.post.last)) as pages:
+    begin, until = asked.cursor or 0, max(view.post.last, asked.min_seq)
+    async with aclosing(gateway.past.entries(post_id, begin, until)) as pages:
         async for page in pages:
             found += [entry for _, entry in page if _wanted(entry, asked)]
             if len(found) > asked.limit:

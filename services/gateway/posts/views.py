@@ -40,8 +40,12 @@ class Views:
         self._rows = rows
         self._past = past
 
-    async def view(self, ref: PostRef) -> View:
-        """The post as it is now. Raises `NoSuchPost`, `LogUnavailable`."""
+    async def view(self, ref: PostRef, min_seq: int = 0) -> View:
+        """The post as it is now, with what was told and paid up to `min_seq`.
+
+        Raises `NoSuchPost`, `LogUnavailable`.
+        """
+        reached = await self.reach(min_seq)
         rows = await self._projected(ref)
         try:
             last = await self._events.last(ref)
@@ -51,9 +55,18 @@ class Views:
             return _of_rows(rows)
         if last is None:
             raise NoSuchPost
-        if rows is not None and not rows.behind and rows.seq >= last.seq:
+        if rows is not None and reached and not rows.behind and rows.seq >= last.seq:
             return _existing(_of_rows(rows))
-        return _existing(await self._folded(ref, rows))
+        return _existing(await self._folded(ref, rows, min_seq))
+
+    async def reach(self, seq: int) -> bool:
+        """The rows reach so far: also lines and calls, which a post's last step says nothing of."""
+        if not seq:
+            return True
+        try:
+            return await self._rows.position() >= seq
+        except ReadModelAway:
+            return False
 
     def begun(self, history: History) -> View:
         """The post as its creation has just left it: nothing was asked, paid or told before."""
@@ -63,13 +76,13 @@ class Views:
         """The post as this history has it."""
         return _of_log(await self._with_calls(history), await self._projected(history.ref))
 
-    async def _folded(self, ref: PostRef, rows: PostRows | None) -> View:
+    async def _folded(self, ref: PostRef, rows: PostRows | None, min_seq: int) -> View:
         """From the log, progress lines included unless the rows are very far behind."""
         history = await self.history(ref)
-        view = _of_log(history, rows)
+        view, until = _of_log(history, rows), max(history.last, min_seq)
         lines: list[Entry] = []
         try:
-            async with aclosing(self._past.entries(ref.id, 0, history.last)) as pages:
+            async with aclosing(self._past.entries(ref.id, 0, until)) as pages:
                 async for page in pages:
                     lines += [entry for _, entry in page]
         except (LogUnavailable, ReadModelAway) as error:
