@@ -87,7 +87,8 @@ async def only_handed_in() -> None:
 
 
 async def _stored(gateway: Wired, asked: Sequence[PostCreate], key: str | None) -> list[History]:
-    """Raises `BadRows`; what a batch has stored before is not judged again."""
+    """Raises `BadRows`, with the code that a single post would get; what a batch has stored before
+    is not judged again."""
     profiles = {each.profile_id for each in asked}
     if len(profiles) > _MOST_PROFILES:
         raise BadRows(f"a batch names at most {_MOST_PROFILES} profiles")
@@ -99,7 +100,8 @@ async def _stored(gateway: Wired, asked: Sequence[PostCreate], key: str | None) 
         if not behind.knows(each.profile_id)
     ]
     if unknown and await gateway.events.last(rows[0].ref) is None:
-        raise BadRows("rows of the batch name profiles that do not exist", unknown)
+        detail = "rows of the batch name profiles that do not exist"
+        raise BadRows(detail, unknown, code="no-such-profile", status=404)
     return await write(gateway, rows)
 
 

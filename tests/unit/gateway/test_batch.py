@@ -212,11 +212,19 @@ async def test_a_batch_that_others_are_always_faster_than_is_tried_again_later(
     clear(await handed(house, [{"topic": "One"}]), 503)
 
 
-async def test_an_unknown_profile_is_named_by_row(house: House) -> None:
-    nobody = "33333333-3333-4333-8333-333333333333"
-    answer = await handed(house, [{"topic": "T"}, {"topic": "T", "profile_id": nobody}])
-    clear(answer, 422)
+async def test_an_unknown_profile_is_refused_as_for_a_single_post_and_named_by_row(
+    house: House,
+) -> None:
+    lost = {"topic": "T", "profile_id": "33333333-3333-4333-8333-333333333333"}
+    single = await house.client.post("/api/posts", json=lost)
+    answer = await handed(house, [{"topic": "T"}, lost])
+    clear(answer, 404)
     assert rows_of(answer) == [(2, "profile_id")]
+    assert (single.status_code, single.json()["code"]) == (404, answer.json()["code"])
+    table = await tabled(house, f"topic,profile_id\nT,\nT,{lost['profile_id']}\n")
+    clear(table, 404)
+    assert rows_of(table) == [(2, "profile_id")]
+    assert house.events.messages == []
 
 
 # --- tables -------------------------------------------------------------------------------------
