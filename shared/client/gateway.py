@@ -129,7 +129,8 @@ class Gateway:
 
     async def search_logs(self, **filters: object) -> dict[str, Any]:
         """A page of the entries of all posts, newest first unless `order` is "asc": `items`, and
-        `next`, the `cursor` of the next page, None when there is none."""
+        `next`, the `cursor` of the next page, None when there is none. In a long log a page may be
+        empty and not the last."""
         return self._object(await self._read("/api/logs", filters))
 
     async def calls(self, post_id: str) -> list[dict[str, Any]]:

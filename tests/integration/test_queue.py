@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 from uuid import UUID
 
 import httpx
@@ -16,6 +16,8 @@ import pytest
 
 from services.gateway.app import create_app
 from services.gateway.control.commands import execute
+from services.gateway.insight.filters import LogFilter
+from services.gateway.insight.log_rows import entries
 from services.gateway.wiring import assemble, read_model, running
 from services.projector.migrations import migrate
 from services.projector.runner import Pace, Projector
@@ -526,6 +528,35 @@ async def test_the_logs_of_all_posts_are_one_story_either_way_round(press: Press
     assert {(item["post_id"], item["slug"]) for item in newest} == {
         (str(post), f"post-{n}") for n, post in enumerate(posts)
     }
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+async def test_a_search_reads_one_stretch_of_the_log_after_another(
+    press: Press, order: Literal["asc", "desc"]
+) -> None:
+    post = await press.posted()
+    await press.complete(post)
+    await press.fail(post)
+    whole = await pages(press, order=order)
+    for words, wanted in (("", whole), ("key is wrong", [whole[-1 if order == "asc" else 0]])):
+        found: list[int] = []
+        cursor, looks = None, 0
+        while cursor is not None or not looks:
+            asked = LogFilter(order=order, q=words, limit=2, cursor=cursor)
+            page = await entries(press.gateway.rows, "main", asked, stretch=3)
+            found += [told.entry.seq for told in page.entries]
+            cursor, looks = page.next, looks + 1
+        assert found == [line["seq"] for line in wanted]
+        assert looks >= (await press.gateway.events.state()).last // 3
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+async def test_a_cursor_beyond_the_log_finds_no_more_than_there_is(
+    press: Press, order: str
+) -> None:
+    await press.posted()
+    page = await press.get("/api/logs", order=order, cursor=2**53 - 1)
+    assert (len(page["items"]), page["next"]) == (0 if order == "asc" else 1, None)
 
 
 async def test_logs_are_found_by_level_stage_time_and_words(press: Press) -> None:

@@ -34,7 +34,8 @@ class LoggedRead(EntryRead):
 
 
 class LogPage(Answer):
-    """Entries, and the cursor of the next page; null when there is none."""
+    """Entries, and the cursor of the next page; null when there is none. A page may be empty and
+    not the last: one answer looks through a part of the log only."""
 
     items: list[LoggedRead]
     next: int | None
@@ -45,9 +46,7 @@ async def search_logs(gateway: Wired, asked: Annotated[LogFilter, Query()]) -> L
     """Entries of every post's execution log, newest first unless asked otherwise."""
     await projected(gateway, asked.min_seq)
     found = await entries(gateway.rows, gateway.tenant, asked)
-    page = found[: asked.limit]
-    more = len(found) > asked.limit
-    return LogPage(items=[_read(told) for told in page], next=page[-1].entry.seq if more else None)
+    return LogPage(items=[_read(told) for told in found.entries], next=found.next)
 
 
 def _read(told: Told) -> LoggedRead:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from services.gateway.conditions import Where, containing
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
@@ -29,28 +31,6 @@ _STATUS: dict[PostStatus, str] = {
 }
 
 
-class _Where:
-    """Conditions that hold together, and the arguments they speak of."""
-
-    def __init__(self) -> None:
-        self._conditions: list[str] = []
-        self.arguments: list[Any] = []
-
-    def add(self, condition: str, argument: Any) -> None:  # noqa: ANN401  whatever SQL takes
-        """`{}` in the condition stands for the argument."""
-        self._conditions.append(condition.format(self.put(argument)))
-
-    def say(self, condition: str) -> None:
-        self._conditions.append(condition)
-
-    def put(self, argument: Any) -> str:  # noqa: ANN401
-        self.arguments.append(argument)
-        return f"${len(self.arguments)}"
-
-    def __str__(self) -> str:
-        return " and ".join(self._conditions)
-
-
 def posts(tenant: str, asked: PostFilter) -> tuple[Question, Question]:
     """The page that was asked for, and how many posts there are on all pages."""
     where = _posts(tenant, asked)
@@ -65,8 +45,8 @@ def posts(tenant: str, asked: PostFilter) -> tuple[Question, Question]:
     return (page, *where.arguments), counting
 
 
-def _posts(tenant: str, asked: PostFilter) -> _Where:
-    where = _Where()
+def _posts(tenant: str, asked: PostFilter) -> Where:
+    where = Where()
     where.add("tenant = {}", tenant)
     where.say("not deleted")
     if asked.status is not None:
@@ -80,13 +60,8 @@ def _posts(tenant: str, asked: PostFilter) -> _Where:
     if asked.created_until is not None:
         where.add("created_at < {}", asked.created_until)
     if asked.q:
-        where.add("(topic ilike {0} or slug ilike {0})", f"%{_literally(asked.q)}%")
+        where.add("(topic ilike {0} or slug ilike {0})", containing(asked.q))
     return where
-
-
-def _literally(text: str) -> str:
-    """The text as a pattern that matches itself."""
-    return text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
 
 
 def texts(posts: Sequence[UUID], stages: Sequence[Stage]) -> Question:
@@ -99,7 +74,7 @@ def texts(posts: Sequence[UUID], stages: Sequence[Stage]) -> Question:
 
 
 def entries(post: UUID, asked: EntryFilter, most: int) -> Question:
-    where = _Where()
+    where = Where()
     where.add("post_id = {}", post)
     where.add("seq > {}", asked.cursor or 0)
     if asked.level:
@@ -114,7 +89,7 @@ def entries(post: UUID, asked: EntryFilter, most: int) -> Question:
 
 
 def told(tenant: str, post: UUID | None, after: int, until: int, most: int) -> Question:
-    where = _Where()
+    where = Where()
     where.add("tenant = {}", tenant)
     where.add("seq > {}", after)
     where.add("seq <= {}", until)
