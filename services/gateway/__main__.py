@@ -48,7 +48,7 @@ async def main(stopping: asyncio.Event) -> None:
         read_model(postgres.dsn.get_secret_value()) as rows,
     ):
         told = Pulse(time.monotonic)
-        gateway, attended = _assembled(connection, rows, process)
+        gateway, attended = _assembled(connection, rows, process, signs=webhook.secret is not None)
         gateway = watched(gateway, told)
         async with (
             telling(gateway, webhook, told.beat),
@@ -58,7 +58,7 @@ async def main(stopping: asyncio.Event) -> None:
 
 
 def _assembled(
-    connection: Connection, rows: ReadModel, process: configured.Process
+    connection: Connection, rows: ReadModel, process: configured.Process, *, signs: bool
 ) -> tuple[Gateway, Pulse]:
     return assemble(
         tenant=process.tenant,
@@ -73,6 +73,7 @@ def _assembled(
         monotonic=time.monotonic,
         simulated=process.simulated,
         models=configured.load(configured.Models).of_stages(),
+        signs=signs,
         connected=connection.problem,
     )
 

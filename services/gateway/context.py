@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 class Gateway:
     """`simulated` names the providers that are not real; `models` are every stage's default.
 
-    `choices` is what a stage's model may be set to, `shipped` the rules its service came with.
+    `choices` is what a stage's model may be set to, `shipped` the rules its service came with;
+    all three name every stage. `signs` says that there is a secret to sign notices with.
     """
 
     tenant: str
@@ -45,11 +46,12 @@ class Gateway:
     clock: Clock
     queue: QueueRows
     workforce: Workforce
+    models: Mapping[Stage, ModelSettings]
+    choices: Mapping[Stage, Choices]
+    shipped: Mapping[Stage, str]
     gathering: Gathering = field(default_factory=Gathering)
     simulated: tuple[str, ...] = ()
-    models: Mapping[Stage, ModelSettings] = field(default_factory=dict)
-    choices: Mapping[Stage, Choices] = field(default_factory=dict)
-    shipped: Mapping[Stage, str] = field(default_factory=dict)
+    signs: bool = False
     live: Mapping[str, Check] = field(default_factory=dict)
     ready: Mapping[str, Check] = field(default_factory=dict)
     heartbeat_s: float = 15.0

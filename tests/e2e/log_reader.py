@@ -12,6 +12,7 @@ import psutil
 from services.gateway.posts import present
 from services.gateway.wiring import assemble, read_model
 from shared.jetstream import GATEWAY, connect, open_documents, open_live, open_log, open_media
+from shared.settings import Models
 
 if TYPE_CHECKING:
     from services.gateway.context import Gateway
@@ -34,6 +35,7 @@ async def replayed(press: Press, posts: list[str]) -> list[Row]:
             rows=rows,
             clock=lambda: datetime.now(UTC),
             monotonic=time.monotonic,
+            models=Models(models={}, perplexity_wire="agent").of_stages(),
         )
         return [await _told(gateway, UUID(post)) for post in posts]
 

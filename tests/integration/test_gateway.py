@@ -179,6 +179,7 @@ async def plant(
             clock=lambda: at[0],
             monotonic=monotonic,
             models=Models().of_stages(),
+            signs=True,
             connected=connection.problem,
         )
         async with (

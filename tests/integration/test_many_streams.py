@@ -44,6 +44,7 @@ from shared.local.nats_server import nats_server
 from shared.local.ports import LOOPBACK, free_port
 from shared.local.processes import spawn
 from shared.runtime.health import Pulse, serve
+from shared.settings import Models
 from tests.integration.jetstream.server import PASSWORDS
 from tests.integration.test_gateway import BRISK
 
@@ -141,6 +142,7 @@ class House:
                 rows=rows,
                 clock=lambda: NOW,
                 monotonic=monotonic,
+                models=Models(models={}, perplexity_wire="agent").of_stages(),
             )
             async with (
                 serve(create_app(gateway), LOOPBACK, self.port, drain_s=5) as where,

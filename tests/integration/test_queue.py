@@ -49,6 +49,7 @@ from shared.jetstream import (
 from shared.runtime.beats import beating
 from shared.runtime.health import Pulse, serve
 from shared.runtime.worker import Worker
+from shared.settings import Models
 from tests.integration.jetstream.server import galley_nats  # noqa: F401
 
 if TYPE_CHECKING:
@@ -171,6 +172,7 @@ async def press(
             rows=rows,
             clock=lambda: datetime.now(UTC),
             monotonic=lambda: monotonic() + ticked[0],
+            models=Models(models={}, perplexity_wire="agent").of_stages(),
         )
         async with (
             serve(create_app(gateway), "127.0.0.1", 0, drain_s=1) as where,

@@ -33,6 +33,11 @@ if TYPE_CHECKING:
 
 router = APIRouter(prefix="/api/settings", tags=["settings"])
 
+_UNSIGNED = (
+    "needs a secret to sign with: set GALLEY_WEBHOOK_SECRET in the gateway's environment, start it"
+    " again, then name the address"
+)
+
 
 async def in_force(gateway: Gateway) -> GlobalSettings:
     """The settings as they are now."""
@@ -110,6 +115,8 @@ def _stage_model(stage: Stage, choices: Choices, said: ModelChoice) -> StageMode
 def _require_legal(gateway: Gateway, asked: SettingsChange) -> None:
     """Raises what a request with a value out of bounds raises."""
     wrong: list[dict[str, Any]] = []
+    if asked.webhook is not None and not gateway.signs:
+        wrong.append({"loc": ("body", "webhook"), "msg": _UNSIGNED, "type": "value_error"})
     for stage, said in (asked.stage_models or {}).items():
         choice = ModelChoice.model_validate(said.model_dump())
         for name, problem in gateway.choices[stage].objections(choice):

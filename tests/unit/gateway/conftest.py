@@ -192,6 +192,7 @@ async def house() -> AsyncIterator[House]:
             clock=lambda: at[0],
             monotonic=monotonic,
             models=Models(models={}, perplexity_wire="agent").of_stages(),
+            signs=True,
             patience_s=0.2,
             heartbeat_s=0.2,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -219,6 +220,16 @@ async def test_changes_of_different_keys_at_once_are_all_kept(house: House) -> N
 async def test_a_webhook_tells_everything_unless_told_otherwise(house: House, url: str) -> None:
     now = await said(house, webhook={"url": url})
     assert now["webhook"] == {"url": url, "events": ["review", "failed", "complete"]}
+
+
+async def test_a_webhook_without_a_secret_is_refused_at_once_with_what_to_do(house: House) -> None:
+    house.app.state.gateway = replace(house.gateway, signs=False)
+    answer = await refused(house, {"webhook": {"url": URL}})
+    (told,) = answer.json()["errors"]
+    assert told["field"] == "body.webhook"
+    assert "GALLEY_WEBHOOK_SECRET" in told["problem"]
+    assert URL not in answer.text
+    await said(house, concurrency={"write": 7}, webhook=None)
 
 
 async def test_the_same_key_changes_once(house: House) -> None:
