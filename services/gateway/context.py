@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 from fastapi import Depends, Request
 
+from services.gateway.files.darkroom import Darkroom
 from services.gateway.posts.gathering import Gathering
 from shared.domain.subjects import PostRef
 
@@ -50,6 +51,7 @@ class Gateway:
     choices: Mapping[Stage, Choices]
     shipped: Mapping[Stage, str]
     gathering: Gathering = field(default_factory=Gathering)
+    darkroom: Darkroom = field(default_factory=Darkroom)
     simulated: tuple[str, ...] = ()
     signs: bool = False
     live: Mapping[str, Check] = field(default_factory=dict)

@@ -18,6 +18,8 @@ from shared.errors import Permanent
 
 _FORMATS = ("PNG", "JPEG", "WEBP")
 _MOST_PIXELS = 40_000_000
+_LONGEST_SIDE = 16_383
+"""A WebP picture cannot be longer."""
 _MOST_BYTES = 40_000_000
 _QUALITY = 82
 _WIDEST = {"featured": 1920, "content": 1200}
@@ -67,6 +69,8 @@ def _decoded(data: bytes) -> Image.Image:
     width, height = opened.size
     if width * height > _MOST_PIXELS:
         raise ValueError(f"{width} x {height} is more than {_MOST_PIXELS:,} pixels")
+    if max(width, height) > _LONGEST_SIDE:
+        raise ValueError(f"{width} x {height} is longer than {_LONGEST_SIDE:,} pixels")
     # Turning it upright is what decodes the pixels.
     upright = ImageOps.exif_transpose(opened)
     return upright.convert("RGBA" if upright.has_transparency_data else "RGB")

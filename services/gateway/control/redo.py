@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import re
 from typing import TYPE_CHECKING, Annotated, Any
@@ -27,7 +26,7 @@ from services.gateway.web.problems import Contradictory, Unusable
 from services.gateway.web.schemas import Asked
 from services.gateway.web.text import Line, Text
 from shared.content.illustrations import MOST_ALT, Manifest, described, image, replaced, shown
-from shared.content.pictures import file_name, to_webp
+from shared.content.pictures import file_name
 from shared.domain.decide import answered
 from shared.domain.values import CommandRef, Redo, Stage
 from shared.errors import NoSuchPost, Permanent
@@ -158,7 +157,7 @@ async def _replacing(
         return _unchanged
     featured = image(manifest, number).get("type") == "featured"
     try:
-        made = await asyncio.to_thread(to_webp, data, "featured" if featured else "content")
+        made = await gateway.darkroom.developed(data, "featured" if featured else "content")
     except Permanent as error:
         raise Unusable(str(error)) from error
     blob = await keep(gateway.media, history.ref.id, made.data, "image/webp")

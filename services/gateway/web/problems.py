@@ -19,7 +19,7 @@ from services.gateway.posts.present import review
 from services.gateway.rows import ReadModelAway
 from services.gateway.web import ids
 from services.gateway.web.answers import FieldProblem, Problem
-from services.gateway.web.refusals import Contended, Refused
+from services.gateway.web.refusals import Busy, Contended, Refused
 from shared.domain.status import current_stage
 from shared.errors import (
     CommandReused,
@@ -132,6 +132,7 @@ _KNOWN: Sequence[tuple[type[GalleyError], int, str, Mapping[str, str] | None]] =
     (BadRequest, 400, "bad-request", None),
     (CommandReused, 422, "idempotency-key-reused", None),
     (Unusable, 422, "unusable", None),
+    (Busy, 503, "busy", _AGAIN),
     (Contended, 503, "contended", _AGAIN),
     (Contradictory, 409, "contradictory", None),
     (BeyondLog, 409, "beyond-log", None),

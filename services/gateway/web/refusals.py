@@ -1,4 +1,4 @@
-"""Why a command was not carried out: a rule forbids it, or others were faster every time."""
+"""Why a request was not carried out: a rule forbids it, others were faster, there is no room."""
 
 from __future__ import annotations
 
@@ -18,6 +18,13 @@ class Refused(GalleyError):
         super().__init__(str(reason))
         self.reason = reason
         self.post = post
+
+
+class Busy(GalleyError):
+    """As much of this is being done as there is room for."""
+
+    def __init__(self) -> None:
+        super().__init__("too many pictures are being worked on just now; try again")
 
 
 class Contended(GalleyError):

@@ -5,13 +5,20 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import struct
+import zlib
+from dataclasses import replace
+from itertools import accumulate
+from threading import Event, Semaphore
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from PIL import Image
 
 from services.gateway.control.redo import UPLOAD
+from services.gateway.files.darkroom import AT_ONCE, MOST_WAITING, Darkroom
 from services.gateway.web.body_limit import MAX_BODY
+from shared.content.pictures import Webp, to_webp
 from shared.domain.events import ContentEdited, StageRequested
 from shared.domain.values import ORDER, Redo, Stage
 from tests.unit.gateway.test_files import stored
@@ -175,6 +182,55 @@ async def test_what_is_no_whole_picture_is_unusable(house: House, data: bytes) -
     answer = await upload(house, await illustrated(house), 1, data)
     assert (answer.status_code, answer.json()["code"]) == (422, "unusable")
     assert "0x" not in answer.text
+
+
+def claims_to_be(width: int, height: int) -> bytes:
+    """A small PNG whose header names another size."""
+    whole = picture()
+    header = b"IHDR" + struct.pack(">II", width, height) + whole[24:29]
+    return whole[:12] + header + struct.pack(">I", zlib.crc32(header)) + whole[33:]
+
+
+@pytest.mark.parametrize("size", [(100_000, 1), (1, 100_000), (16_000, 16_000), (2**31 - 1,) * 2])
+async def test_a_picture_of_huge_size_is_refused_by_its_header(
+    house: House, size: tuple[int, int]
+) -> None:
+    answer = await upload(house, await illustrated(house), 1, claims_to_be(*size))
+    assert (answer.status_code, answer.json()["code"]) == (422, "unusable")
+    assert "pixels" in answer.json()["detail"]
+
+
+async def test_pictures_are_decoded_two_at_a_time_and_who_finds_no_room_is_told(
+    house: House,
+) -> None:
+    post = await illustrated(house)
+    started, go = Semaphore(0), Event()
+    inside = list[int]()
+
+    def slowly(data: bytes, type_: str) -> Webp:
+        inside.append(1)
+        started.release()
+        go.wait(30)
+        inside.append(-1)
+        return to_webp(data, type_)
+
+    darkroom = Darkroom(slowly)
+    house.app.state.gateway = replace(house.gateway, darkroom=darkroom)
+    room = AT_ONCE + MOST_WAITING
+    asking = [asyncio.create_task(upload(house, post, 1, picture(colour=n))) for n in range(room)]
+    for _ in range(AT_ONCE):
+        await asyncio.to_thread(started.acquire)
+    async with asyncio.timeout(30):
+        while darkroom.inside < room:
+            await asyncio.sleep(0)
+    refused = await upload(house, post, 1, picture(colour=200))
+    assert (refused.status_code, refused.json()["code"]) == (503, "busy")
+    assert refused.headers["retry-after"]
+    go.set()
+    answers = await asyncio.gather(*asking)
+    assert max(accumulate(inside)) == AT_ONCE
+    assert {answer.status_code for answer in answers} <= {200, 503}
+    assert (await upload(house, post, 1, picture(colour=201))).status_code == 200
 
 
 async def test_an_upload_has_a_kind_and_a_limit(house: House) -> None:
