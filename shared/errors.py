@@ -13,6 +13,7 @@ GalleyError
 ├── CommandReused            the command id was used for something else -> HTTP 422
 ├── NoSuchProfile            nothing is known of this profile        -> HTTP 404
 ├── StaleVersion             the document has a newer version        -> HTTP 409, nothing written
+├── NewerVersion             it was written by a newer Galley        -> HTTP 409, nothing written
 ├── LogError
 │   ├── Conflict             somebody wrote first                    -> read, decide again
 │   │   └── Unconfirmed      the server did not say                  -> the same: read, decide again
@@ -109,6 +110,16 @@ class StaleVersion(GalleyError):
 
     def __init__(self, version: int) -> None:
         super().__init__("the document has changed since the version this request names")
+        self.version = version
+
+
+class NewerVersion(GalleyError):
+    """`version` was written by a newer Galley; what stands over it undoes it."""
+
+    def __init__(self, version: int) -> None:
+        super().__init__(
+            "a newer Galley has written the newest version; to put one over it, name it in If-Match"
+        )
         self.version = version
 
 

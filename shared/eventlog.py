@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from datetime import datetime
 
-    from shared.domain.documents import DocRef, Document, Kind, Version
+    from shared.domain.documents import DocRef, Document, Kind, Standing, Unreadable, Version
     from shared.domain.events import Fact, PostEvent, Recorded, StageRequested
     from shared.domain.subjects import PostRef
     from shared.domain.values import Stage
@@ -285,23 +285,37 @@ class Erasure(Protocol):
 
 
 class Documents(Protocol):
-    """Profiles, settings and rules. Reads raise `Malformed`, `TooNew`, `LogUnavailable`."""
+    """Profiles, settings and rules. Reads raise `LogUnavailable`.
+
+    What cannot be read hides nothing: the version below it is the newest one.
+    """
+
+    async def standing(self, refs: Sequence[DocRef]) -> Mapping[DocRef, Standing]:
+        """How each of these (at most 1,000) stands that was ever written, in one round trip; one
+        more for each unreadable thing on the way."""
+        ...
 
     async def latest(self, refs: Sequence[DocRef]) -> Mapping[DocRef, Version]:
-        """The newest version of each of these (at most 1,000) that was ever written, deleted ones
-        too, in one round trip."""
+        """The newest readable version of each of these, deleted ones too."""
         ...
 
     async def at(self, ref: DocRef, seq: int) -> Version | None:
-        """The version of this document that stands at a sequence."""
+        """The version of this document that stands at a sequence. Raises `Malformed`, `TooNew`."""
         ...
 
     async def every(self, tenant: str, kind: Kind) -> Sequence[Version]:
-        """The newest version of every document of a kind, deleted ones too, in log order."""
+        """The newest readable version of every document of a kind, deleted ones too, in log
+        order."""
         ...
 
     async def history(self, ref: DocRef) -> Sequence[Version]:
-        """Every version, oldest first."""
+        """Every readable version, oldest first."""
+        ...
+
+    async def page(
+        self, ref: DocRef, limit: int, before: int = 0
+    ) -> Sequence[Version | Unreadable]:
+        """What was written before a sequence (0: all of it), newest first, also the unreadable."""
         ...
 
     async def write(self, ref: DocRef, document: Document, after: int) -> int:

@@ -1,7 +1,8 @@
 """Documents are profiles, settings and rules: every version is kept, the newest one is in force.
 
 A version is known by the sequence at which it was stored. A deleted document is one whose newest
-version has no content.
+version has no content. What somebody has put at a document's place and cannot be read changes
+nothing: the version below it stays in force, and the next one is put above it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from pydantic import ConfigDict, Field, JsonValue, ValidationError
 
+from shared.domain.profiles import Profile
 from shared.domain.values import CommandRef, GateMode, Stage, Value
 from shared.errors import Malformed, TooNew
 
@@ -85,6 +87,31 @@ class Version(NamedTuple):
     document: Document
 
 
+class Unreadable(NamedTuple):
+    """What stands at a document's place and is no version of it; newer code may know better."""
+
+    seq: int
+    why: str
+    too_new: bool = False
+    at: datetime | None = None
+
+
+class Standing(NamedTuple):
+    """How a document stands: the last version that can be read, and what was put above it since
+    and cannot."""
+
+    ref: DocRef
+    version: Version | None = None
+    above: Unreadable | None = None
+
+    @property
+    def top(self) -> int:
+        """What the next version has to follow; 0 for a document that was never written."""
+        if self.above is not None:
+            return self.above.seq
+        return self.version.seq if self.version else 0
+
+
 def encode_document(document: Document) -> bytes:
     return document.model_dump_json().encode()
 
@@ -102,7 +129,21 @@ def decode_document(data: bytes) -> Document:
     return document
 
 
-# --- what settings and rules say ---------------------------------------------------------------
+def version_of(ref: DocRef, seq: int, data: bytes) -> Version:
+    """The version these bytes are, if what it says can be understood. Raises what
+    `decode_document` does."""
+    version = Version(ref, seq, decode_document(data))
+    match ref.kind:
+        case Kind.PROFILE:
+            profile_in(version)
+        case Kind.SETTINGS:
+            settings_in(version)
+        case Kind.RULES:
+            rules_text(version)
+    return version
+
+
+# --- what settings, rules and profiles say -----------------------------------------------------
 
 
 _LOOSE = ConfigDict(extra="ignore")
@@ -167,3 +208,14 @@ def rules_text(version: Version | None) -> str | None:
     if not isinstance(text, str):
         raise Malformed("the rules document holds no text")
     return text
+
+
+def profile_in(version: Version | None) -> Profile | None:
+    """The profile a version holds; None for a deleted one. Raises `Malformed`."""
+    content = version.document.content if version else None
+    if content is None:
+        return None
+    try:
+        return Profile.model_validate(content)
+    except ValidationError as error:
+        raise Malformed("a profile's document holds no profile") from error

@@ -59,6 +59,14 @@ class Direct:
                 yield item
             after = found[-1].seq if found else after
 
+    async def before(self, subject: str, seq: int) -> Item | None:
+        """The last message of one subject before a sequence; 0 stands for the log's end."""
+        if seq == 1:
+            return None
+        upto = {"up_to_seq": seq - 1} if seq else {}
+        found, _ = await self._series({"multi_last": [subject], **upto})
+        return found[0] if found else None
+
     async def last(self, subjects: str) -> Item | None:
         """The last message under a filter."""
         return await self._one({"last_by_subj": subjects})

@@ -1,7 +1,7 @@
 """Documents on a JetStream server: a version is stored only after the one its writer has read.
 
-What stands at a document's subject and is none is left out where many are read, with an alarm, and
-`Malformed` where that one was asked for.
+What stands at a document's subject and cannot be read is passed over with an alarm, down to the
+version below it, and `Malformed` or `TooNew` where that very one was asked for.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ from shared.domain.documents import (
     SCHEMA,
     DocRef,
     Kind,
+    Standing,
+    Unreadable,
     Version,
-    decode_document,
     encode_document,
     every,
+    version_of,
 )
-from shared.errors import Malformed, TooLarge
+from shared.errors import Malformed, TooLarge, TooNew
 from shared.eventlog import MAX_FACT_BYTES
 from shared.jetstream.direct import Direct, TooMany
 from shared.jetstream.groups import Groups
@@ -25,13 +27,15 @@ from shared.jetstream.messages import EXPECTED, PRODUCER, TYPE, VERSION, Message
 from shared.jetstream.rights import STREAM, producer_may
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 
     from shared.domain.documents import Document
     from shared.jetstream.connection import Connection
     from shared.jetstream.messages import Item
 
 DOCUMENT: Final = "document"
+DEEPEST: Final = 100
+"""So many unreadable things in a row are looked under for the last good version."""
 
 
 class JetStreamDocuments:
@@ -42,14 +46,19 @@ class JetStreamDocuments:
         self._producer = producer
         self._direct = Direct(connection, STREAM)
         self._groups = Groups(connection)
+        self._damaged: dict[DocRef, Standing] = {}
 
-    async def latest(self, refs: Sequence[DocRef]) -> Mapping[DocRef, Version]:
+    async def standing(self, refs: Sequence[DocRef]) -> Mapping[DocRef, Standing]:
         by_subject = {ref.subject: ref for ref in refs}
         if not by_subject:
             return {}
         found = await self._direct.latest(list(by_subject))
-        versions = [_version(by_subject[item.subject], item) for item in found]
-        return {version.ref: version for version in versions}
+        stand = [await self._stands(by_subject[item.subject], item) for item in found]
+        return {each.ref: each for each in stand}
+
+    async def latest(self, refs: Sequence[DocRef]) -> Mapping[DocRef, Version]:
+        stand = (await self.standing(refs)).values()
+        return {each.ref: each.version for each in stand if each.version is not None}
 
     async def at(self, ref: DocRef, seq: int) -> Version | None:
         item = await self._direct.at(seq) if seq > 0 else None
@@ -62,11 +71,23 @@ class JetStreamDocuments:
         except TooMany:
             last = {item.subject: item async for item in self._direct.everything(subjects)}
             items = sorted(last.values(), key=lambda item: item.seq)
-        return self._readable(tenant, kind, items)
+        stand = [await self._stands(ref, item) for ref, item in self._placed(tenant, kind, items)]
+        found = [each.version for each in stand if each.version is not None]
+        return tuple(sorted(found, key=lambda version: version.seq))
 
     async def history(self, ref: DocRef) -> Sequence[Version]:
-        items = [item async for item in self._direct.everything(ref.subject)]
-        return self._readable(ref.tenant, ref.kind, items)
+        found = [_read(ref, item) async for item in self._direct.everything(ref.subject)]
+        return tuple(each for each in found if isinstance(each, Version))
+
+    async def page(
+        self, ref: DocRef, limit: int, before: int = 0
+    ) -> Sequence[Version | Unreadable]:
+        found = list[Version | Unreadable]()
+        async for each in self._downwards(ref, before):
+            found.append(each)
+            if len(found) == limit:
+                break
+        return found
 
     async def write(self, ref: DocRef, document: Document, after: int) -> int:
         headers = {
@@ -85,16 +106,45 @@ class JetStreamDocuments:
         """Let what was handed over be stored."""
         await self._groups.close()
 
-    def _readable(self, tenant: str, kind: Kind, items: Iterable[Item]) -> tuple[Version, ...]:
-        found = []
+    async def _stands(self, ref: DocRef, top: Item) -> Standing:
+        """What a document's last message means; damage that is known is not looked into again."""
+        newest = _read(ref, top)
+        if isinstance(newest, Version):
+            return Standing(ref, newest)
+        known = self._damaged.get(ref)
+        if known is None or known.top != top.seq:
+            self._tell(newest.seq, ref.subject, newest.why)
+            known = self._damaged[ref] = Standing(ref, await self._beneath(ref, top.seq), newest)
+        return known
+
+    async def _beneath(self, ref: DocRef, seq: int) -> Version | None:
+        """The version that damage has covered; None when there is none within reach."""
+        looked = 0
+        async for each in self._downwards(ref, seq):
+            if isinstance(each, Version):
+                return each
+            looked += 1
+            if looked == DEEPEST:
+                break
+        return None
+
+    async def _downwards(self, ref: DocRef, before: int) -> AsyncIterator[Version | Unreadable]:
+        item = await self._direct.before(ref.subject, before)
+        while item is not None:
+            yield _read(ref, item)
+            item = await self._direct.before(ref.subject, item.seq)
+
+    def _placed(
+        self, tenant: str, kind: Kind, items: Iterable[Item]
+    ) -> Iterator[tuple[DocRef, Item]]:
         for item in items:
             try:
-                ref = DocRef(tenant, kind, item.subject.rpartition(".")[2])
-                found.append(_version(ref, item))
-            except (Malformed, ValueError) as error:
-                told = f"left out, {item.seq} {item.subject[:200]}: {error}"
-                self._connection.alarm("log.invalid_message", told)
-        return tuple(found)
+                yield DocRef(tenant, kind, item.subject.rpartition(".")[2]), item
+            except ValueError as error:
+                self._tell(item.seq, item.subject, str(error))
+
+    def _tell(self, seq: int, subject: str, why: str) -> None:
+        self._connection.alarm("log.invalid_message", f"passed over, {seq} {subject[:200]}: {why}")
 
 
 def open_documents(connection: Connection, producer: str) -> JetStreamDocuments:
@@ -110,4 +160,11 @@ def _version(ref: DocRef, item: Item) -> Version:
         raise Malformed(f"no document stands at {item.seq} {item.subject[:200]}")
     if not producer_may(producer, item.subject):
         raise Malformed(f"{producer[:64]!r} has no right to {item.subject[:200]}")
-    return Version(ref, item.seq, decode_document(item.data))
+    return version_of(ref, item.seq, item.data)
+
+
+def _read(ref: DocRef, item: Item) -> Version | Unreadable:
+    try:
+        return _version(ref, item)
+    except (Malformed, TooNew) as error:
+        return Unreadable(item.seq, str(error), isinstance(error, TooNew), item.at)

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 from shared.domain.documents import (
     DocRef,
     Kind,
+    Standing,
+    Unreadable,
     Version,
-    decode_document,
     encode_document,
     every,
+    version_of,
 )
-from shared.errors import Malformed, TooLarge
+from shared.errors import Malformed, TooLarge, TooNew
 from shared.eventlog import MAX_FACT_BYTES
 
 if TYPE_CHECKING:
@@ -29,22 +31,30 @@ class MemoryDocuments:
     def __init__(self, log: MemoryLog) -> None:
         self._log = log
 
+    async def standing(self, refs: Sequence[DocRef]) -> Mapping[DocRef, Standing]:
+        stand = {ref: self._stands(ref) for ref in refs}
+        return {ref: each for ref, each in stand.items() if each.top}
+
     async def latest(self, refs: Sequence[DocRef]) -> Mapping[DocRef, Version]:
-        wanted = {ref.subject: ref for ref in refs}
-        last = {each.subject: each for each in self._log.messages if each.subject in wanted}
-        return {wanted[name]: _version(wanted[name], each) for name, each in last.items()}
+        stand = (await self.standing(refs)).values()
+        return {each.ref: each.version for each in stand if each.version is not None}
 
     async def at(self, ref: DocRef, seq: int) -> Version | None:
         found = await self._log.stored(seq)
         return None if found is None or found.subject != ref.subject else _version(ref, found)
 
     async def every(self, tenant: str, kind: Kind) -> Sequence[Version]:
-        last = {each.subject: each for each in self._under(every(tenant, kind))}
-        return _readable(tenant, kind, sorted(last.values(), key=lambda each: each.seq))
+        names = {each.subject.rpartition(".")[2] for each in self._under(every(tenant, kind))}
+        found = (await self.latest([DocRef(tenant, kind, name) for name in names])).values()
+        return tuple(sorted(found, key=lambda version: version.seq))
 
     async def history(self, ref: DocRef) -> Sequence[Version]:
-        found = [each for each in self._log.messages if each.subject == ref.subject]
-        return _readable(ref.tenant, ref.kind, found)
+        return tuple(each for each in reversed(self._all(ref)) if isinstance(each, Version))
+
+    async def page(
+        self, ref: DocRef, limit: int, before: int = 0
+    ) -> Sequence[Version | Unreadable]:
+        return [each for each in self._all(ref) if not before or each.seq < before][:limit]
 
     async def write(self, ref: DocRef, document: Document, after: int) -> int:
         data = encode_document(document)
@@ -56,17 +66,24 @@ class MemoryDocuments:
         prefix = subjects.removesuffix(">")
         return [each for each in self._log.messages if each.subject.startswith(prefix)]
 
+    def _stands(self, ref: DocRef) -> Standing:
+        found = self._all(ref)
+        good = next((each for each in found if isinstance(each, Version)), None)
+        top = found[0] if found else None
+        return Standing(ref, good, top if isinstance(top, Unreadable) else None)
+
+    def _all(self, ref: DocRef) -> list[Version | Unreadable]:
+        """Newest first."""
+        found = [each for each in self._log.messages if each.subject == ref.subject]
+        return [_read(ref, each) for each in reversed(found)]
+
 
 def _version(ref: DocRef, stored: Stored) -> Version:
-    return Version(ref, stored.seq, decode_document(stored.data))
+    return version_of(ref, stored.seq, stored.data)
 
 
-def _readable(tenant: str, kind: Kind, found: Sequence[Stored]) -> tuple[Version, ...]:
-    versions = []
-    for each in found:
-        ref = DocRef(tenant, kind, each.subject.rpartition(".")[2])
-        try:
-            versions.append(_version(ref, each))
-        except Malformed:
-            continue
-    return tuple(versions)
+def _read(ref: DocRef, stored: Stored) -> Version | Unreadable:
+    try:
+        return _version(ref, stored)
+    except (Malformed, TooNew) as error:
+        return Unreadable(stored.seq, str(error), isinstance(error, TooNew), stored.stored_at)

@@ -38,6 +38,10 @@ def document(**content: Any) -> Document:
     return Document(actor="Ada", at=AT, command=by, content=content)
 
 
+def profile(name: str = "P") -> Document:
+    return document(name=name, created_at=AT.isoformat())
+
+
 GONE = Document(actor="Ada", at=AT)
 
 
@@ -86,16 +90,16 @@ async def test_a_stage_reads_what_the_gateway_wrote(world: World) -> None:
 
 
 async def test_who_has_not_read_the_newest_version_writes_nothing(world: World) -> None:
-    first = await world.documents.write(ONE, document(name="a"), 0)
+    first = await world.documents.write(ONE, profile("a"), 0)
     for after in (0, first + 1):
         with pytest.raises(Conflict):
-            await world.documents.write(ONE, document(name="b"), after)
+            await world.documents.write(ONE, profile("b"), after)
     assert len(await world.documents.history(ONE)) == 1
 
 
 async def test_of_ten_writers_at_once_one_wins(world: World) -> None:
-    first = await world.documents.write(ONE, document(name="a"), 0)
-    writing = [world.documents.write(ONE, document(name=str(n)), first) for n in range(10)]
+    first = await world.documents.write(ONE, profile("a"), 0)
+    writing = [world.documents.write(ONE, profile(str(n)), first) for n in range(10)]
     done = await asyncio.gather(*writing, return_exceptions=True)
     assert sum(isinstance(each, int) for each in done) == 1
     assert sum(isinstance(each, Conflict) for each in done) == 9
@@ -104,7 +108,7 @@ async def test_of_ten_writers_at_once_one_wins(world: World) -> None:
 
 async def test_different_documents_are_written_side_by_side(world: World) -> None:
     refs = [profile_ref("main", UUID(int=number)) for number in range(20)]
-    seqs = await asyncio.gather(*(world.documents.write(ref, document(), 0) for ref in refs))
+    seqs = await asyncio.gather(*(world.documents.write(ref, profile(), 0) for ref in refs))
     found = await world.documents.latest(refs)
     assert {ref: version.seq for ref, version in found.items()} == dict(
         zip(refs, seqs, strict=True)
@@ -112,15 +116,29 @@ async def test_different_documents_are_written_side_by_side(world: World) -> Non
 
 
 async def test_all_of_a_kind_are_the_newest_of_each_and_of_no_other_tenant(world: World) -> None:
-    old = await world.documents.write(ONE, document(name="a"), 0)
-    two = await world.documents.write(TWO, document(name="b"), 0)
+    old = await world.documents.write(ONE, profile("a"), 0)
+    two = await world.documents.write(TWO, profile("b"), 0)
     new = await world.documents.write(ONE, GONE, old)
-    await world.documents.write(profile_ref("other", UUID(int=1)), document(), 0)
+    await world.documents.write(profile_ref("other", UUID(int=1)), profile(), 0)
     await world.documents.write(SETTINGS, document(), 0)
     assert list(await world.documents.every("main", Kind.PROFILE)) == [
-        Version(TWO, two, document(name="b")),
+        Version(TWO, two, profile("b")),
         Version(ONE, new, GONE),
     ]
+
+
+async def test_pages_go_from_the_newest_version_to_the_oldest(world: World) -> None:
+    seqs = [0]
+    for number in range(5):
+        seqs.append(await world.documents.write(WRITE, document(text=str(number)), seqs[-1]))
+        await world.documents.write(profile_ref("main", UUID(int=number)), profile(), 0)
+    first = await world.documents.page(WRITE, 2)
+    second = await world.documents.page(WRITE, 2, first[-1].seq)
+    third = await world.documents.page(WRITE, 2, second[-1].seq)
+    assert [each.seq for page in (first, second, third) for each in page] == seqs[:0:-1]
+    assert await world.documents.page(WRITE, 2, third[-1].seq) == []
+    assert await world.documents.page(WRITE, 2, 1) == []
+    assert await world.documents.page(SETTINGS, 2) == []
 
 
 async def test_a_document_above_the_cap_is_never_sent(world: World) -> None:

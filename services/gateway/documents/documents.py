@@ -1,7 +1,8 @@
 """A document is changed by storing the version that follows the one in force, once per request.
 
 Who names a version (If-Match) changes that one or none. A repeated request finds its command among
-the versions and gets the first answer.
+the versions and gets the first answer. What stands on top and cannot be read is built over, on the
+version below it; what a newer Galley has written only by who names it, since it would be undone.
 """
 
 from __future__ import annotations
@@ -11,8 +12,15 @@ from typing import TYPE_CHECKING
 from services.gateway.control.deciding import SEQUENCE
 from services.gateway.web.preconditions import etag
 from services.gateway.web.refusals import Contended
-from shared.domain.documents import Document, Version
-from shared.errors import CommandReused, Conflict, LogUnavailable, StaleVersion, Unconfirmed
+from shared.domain.documents import Document, Standing, Version
+from shared.errors import (
+    CommandReused,
+    Conflict,
+    LogUnavailable,
+    NewerVersion,
+    StaleVersion,
+    Unconfirmed,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,10 +38,18 @@ type Making = Callable[[Version | None], Content | None]
 
 _TRIES = 10
 
+WARNING = "Galley-Warning"
+"""The header that tells what of a document cannot be read, and which version holds instead."""
+
+
+async def standing(gateway: Gateway, ref: DocRef) -> Standing:
+    """How the document stands now."""
+    return (await gateway.documents.standing([ref])).get(ref, Standing(ref))
+
 
 async def newest(gateway: Gateway, ref: DocRef) -> Version | None:
     """The version in force; None when there never was one."""
-    return (await gateway.documents.latest([ref])).get(ref)
+    return (await standing(gateway, ref)).version
 
 
 async def change(
@@ -41,18 +57,19 @@ async def change(
 ) -> Version:
     """Store what `make` makes of the version in force (None deletes), unless that was done before.
 
-    Raises `StaleVersion`, `CommandReused`, `Contended`, `LogUnavailable`, and what `make` raises.
+    Raises `StaleVersion`, `NewerVersion`, `CommandReused`, `Contended`, `LogUnavailable`, and what
+    `make` raises.
     """
     lost: Conflict | None = None
     for _ in range(_TRIES):
-        versions = await gateway.documents.history(ref)
-        if (done := _answered(versions, by)) is not None:
+        now = await standing(gateway, ref)
+        if (done := _answered(await gateway.documents.history(ref), by)) is not None:
             return done
-        now = versions[-1] if versions else None
-        _require(expected, now.seq if now else 0)
-        document = Document(actor=by.actor, at=gateway.clock(), command=by, content=make(now))
+        _require(expected, now)
+        content = make(now.version)
+        document = Document(actor=by.actor, at=gateway.clock(), command=by, content=content)
         try:
-            seq = await gateway.documents.write(ref, document, now.seq if now else 0)
+            seq = await gateway.documents.write(ref, document, now.top)
         except Conflict as conflict:
             lost = conflict
         else:
@@ -70,10 +87,12 @@ def _answered(versions: Sequence[Version], by: CommandRef) -> Version | None:
     return None
 
 
-def _require(expected: Expected | None, version: int) -> None:
-    if expected is None or expected.versions is None or version in expected.versions:
-        return
-    raise StaleVersion(version)
+def _require(expected: Expected | None, now: Standing) -> None:
+    if expected is not None and expected.versions is not None:
+        if now.top not in expected.versions:
+            raise StaleVersion(now.top)
+    elif now.above is not None and now.above.too_new:
+        raise NewerVersion(now.top)
 
 
 def _gave_up(lost: Conflict | None) -> Exception:
@@ -82,12 +101,16 @@ def _gave_up(lost: Conflict | None) -> Exception:
     return Contended()
 
 
-def tell_version(response: Response, version: int) -> None:
-    """Say which version this answer shows."""
-    response.headers["ETag"] = etag(version)
+def tell_standing(response: Response, now: Standing) -> None:
+    """Say which version a change has to follow, and what of the document cannot be read."""
+    response.headers["ETag"] = etag(now.top)
+    if now.above is not None:
+        shown = now.version.seq if now.version else 0
+        why = "was written by a newer Galley" if now.above.too_new else "is damaged"
+        response.headers[WARNING] = f"version {now.above.seq} {why}; version {shown} is in force"
 
 
 def tell_written(response: Response, stored: Version) -> None:
     """Say which version was stored, and so how far the log has come."""
     response.headers[SEQUENCE] = str(stored.seq)
-    tell_version(response, stored.seq)
+    response.headers["ETag"] = etag(stored.seq)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from services.gateway.documents.profile_models import profile_in
 from shared.domain.commands import (
     CreatePost,
     RestartPost,
@@ -17,7 +16,14 @@ from shared.domain.commands import (
     RunStage,
     StartPipeline,
 )
-from shared.domain.documents import profile_ref, rules_ref, rules_text, settings_in, settings_ref
+from shared.domain.documents import (
+    profile_in,
+    profile_ref,
+    rules_ref,
+    rules_text,
+    settings_in,
+    settings_ref,
+)
 from shared.domain.values import PostConfig, Stage
 
 if TYPE_CHECKING:
@@ -25,10 +31,10 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from services.gateway.context import Gateway
-    from services.gateway.documents.profile_models import Profile
     from services.gateway.web.schemas import PostCreate
     from shared.domain.commands import AnyCommand
     from shared.domain.documents import DocRef, GlobalSettings, Version
+    from shared.domain.profiles import Profile
     from shared.domain.values import CommandRef, ModelSettings
 
 

@@ -1,6 +1,6 @@
 """What a profile says: fields of the posts made from it. What it leaves out stays unsaid."""
 
-# ruff: noqa: TC002  (pydantic reads the annotations)
+# ruff: noqa: TC002, TC003  (pydantic reads the annotations)
 
 from __future__ import annotations
 
@@ -8,22 +8,20 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from services.gateway.web.answers import Answer
 from services.gateway.web.schemas import Asked, Sequence, Terms
 from services.gateway.web.text import Line, OutputFormat, Text, Topic, Url, whole
-from shared.domain.values import GateMode, PostConfig, Stage
-from shared.errors import Malformed
+from shared.domain.values import GateMode, Stage
 
 if TYPE_CHECKING:
     from shared.domain.documents import Version
+    from shared.domain.profiles import Profile
 
 type Name = Annotated[Topic, Field(max_length=200)]
 type WordCount = Annotated[int, Field(strict=True, ge=100, le=10_000), BeforeValidator(whole)]
-
-_DEFAULTS = PostConfig(topic="", slug="")
 
 
 class ProfileChange(Asked):
@@ -72,34 +70,6 @@ class ProfileFilter(Asked):
     per_page: Annotated[int, Field(ge=1, le=200)] = 50
 
 
-class Profile(BaseModel):
-    """A profile as it is stored, read loosely; `model_fields_set` is what it says."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    name: str
-    created_at: datetime
-    website_url: str = _DEFAULTS.website_url
-    niche: str = _DEFAULTS.niche
-    target_audience: str = _DEFAULTS.target_audience
-    tone: str = _DEFAULTS.tone
-    brand_voice: str = _DEFAULTS.brand_voice
-    word_count: int = _DEFAULTS.word_count
-    output_format: str = _DEFAULTS.output_format
-    image_style: str = _DEFAULTS.image_style
-    image_brand_colors: tuple[str, ...] = ()
-    image_exclude: tuple[str, ...] = ()
-    avoid: str = _DEFAULTS.avoid
-    required_mentions: str = _DEFAULTS.required_mentions
-    related_keywords: tuple[str, ...] = ()
-    default_stage_settings: dict[Stage, GateMode] = {}
-
-    def prefills(self) -> dict[str, Any]:
-        """What it says of a post's configuration."""
-        said = self.model_fields_set & PostConfig.model_fields.keys()
-        return {name: getattr(self, name) for name in said}
-
-
 class ProfileRead(Answer):
     """A profile, whole; what it does not say shows the default a post would get."""
 
@@ -130,17 +100,6 @@ class ProfilePage(Answer):
     page: int
     per_page: int
     pages: int
-
-
-def profile_in(version: Version | None) -> Profile | None:
-    """The profile a version holds; None for a deleted one. Raises `Malformed`."""
-    content = version.document.content if version else None
-    if content is None:
-        return None
-    try:
-        return Profile.model_validate(content)
-    except ValidationError as error:
-        raise Malformed("a profile's document holds no profile") from error
 
 
 def shown(version: Version, profile: Profile) -> ProfileRead:

@@ -11,21 +11,26 @@ from fastapi import APIRouter, Query, Response
 
 from services.gateway.context import Wired
 from services.gateway.control.deciding import Key, spelled
-from services.gateway.documents.documents import change, newest, tell_version, tell_written
+from services.gateway.documents.documents import (
+    change,
+    standing,
+    tell_standing,
+    tell_written,
+)
+from services.gateway.documents.history import DocumentHistory, HistoryFilter, page, told
 from services.gateway.documents.profile_models import (
     ProfileChange,
     ProfileCreate,
     ProfileFilter,
     ProfilePage,
     ProfileRead,
-    profile_in,
     shown,
 )
 from services.gateway.web import ids
 from services.gateway.web.documented import DOCUMENT_READ, DOCUMENT_WRITTEN, LISTED
 from services.gateway.web.preconditions import IfMatch
-from shared.domain.documents import Kind, Version, profile_ref
-from shared.errors import NoSuchProfile
+from shared.domain.documents import Kind, Version, profile_in, profile_ref
+from shared.errors import Malformed, NoSuchProfile
 
 if TYPE_CHECKING:
     from services.gateway.documents.documents import Content
@@ -73,10 +78,22 @@ async def list_profiles(gateway: Wired, asked: Annotated[ProfileFilter, Query()]
 @router.get("/{profile_id}", responses=DOCUMENT_READ)
 async def read_profile(gateway: Wired, profile_id: UUID, response: Response) -> ProfileRead:
     """A profile, whole."""
-    version = await newest(gateway, profile_ref(gateway.tenant, profile_id))
-    profile = _existing(version)
-    tell_version(response, profile.version)
-    return profile
+    now = await standing(gateway, profile_ref(gateway.tenant, profile_id))
+    if now.version is None and now.above is not None:
+        raise Malformed("this profile was never written in a way that can be read")
+    tell_standing(response, now)
+    return _existing(now.version)
+
+
+@router.get("/{profile_id}/history", responses=DOCUMENT_READ)
+async def read_history(
+    gateway: Wired, profile_id: UUID, asked: Annotated[HistoryFilter, Query()]
+) -> DocumentHistory:
+    """Changes of a profile, newest first; a deleted one still has them."""
+    found = await page(gateway, profile_ref(gateway.tenant, profile_id), asked)
+    if not found.written and asked.cursor is None:
+        raise NoSuchProfile
+    return told(found)
 
 
 @router.patch("/{profile_id}", responses=DOCUMENT_WRITTEN)

@@ -15,12 +15,20 @@ from fastapi import APIRouter, Path, Query, Response
 
 from services.gateway.context import Wired
 from services.gateway.control.deciding import Key, spelled
-from services.gateway.documents.documents import change, newest, tell_version, tell_written
+from services.gateway.documents.documents import (
+    change,
+    newest,
+    standing,
+    tell_standing,
+    tell_written,
+)
+from services.gateway.documents.history import HistoryFilter, page
 from services.gateway.documents.rules_models import (
     DiffFilter,
     Restoration,
     RulesChange,
     RulesDiff,
+    RulesHistory,
     RulesRead,
     RulesSummary,
     RulesVersion,
@@ -30,7 +38,7 @@ from services.gateway.web import ids
 from services.gateway.web.documented import DOCUMENT_READ, DOCUMENT_WRITTEN, LISTED
 from services.gateway.web.preconditions import IfMatch
 from services.gateway.web.problems import Missing
-from shared.domain.documents import Version, rules_ref, rules_text
+from shared.domain.documents import Unreadable, Version, rules_ref, rules_text
 from shared.domain.values import Stage
 
 if TYPE_CHECKING:
@@ -54,9 +62,9 @@ async def list_rules(gateway: Wired) -> list[RulesSummary]:
 @router.get("/{stage}", responses=DOCUMENT_READ)
 async def read_rules(gateway: Wired, stage: Stage, response: Response) -> RulesRead:
     """The rules in force."""
-    rules = _shown(gateway, stage, await newest(gateway, rules_ref(gateway.tenant, stage)))
-    tell_version(response, rules.version)
-    return rules
+    now = await standing(gateway, rules_ref(gateway.tenant, stage))
+    tell_standing(response, now)
+    return _shown(gateway, stage, now.version)
 
 
 @router.put("/{stage}", responses=DOCUMENT_WRITTEN)
@@ -77,10 +85,13 @@ async def edit_rules(
 
 
 @router.get("/{stage}/history", responses=DOCUMENT_READ)
-async def read_history(gateway: Wired, stage: Stage) -> list[RulesVersion]:
-    """Every change, newest first."""
-    versions = await gateway.documents.history(rules_ref(gateway.tenant, stage))
-    return [_listed(gateway, stage, version) for version in reversed(versions)]
+async def read_history(
+    gateway: Wired, stage: Stage, asked: Annotated[HistoryFilter, Query()]
+) -> RulesHistory:
+    """Changes, newest first."""
+    found = await page(gateway, rules_ref(gateway.tenant, stage), asked)
+    items = [_listed(gateway, stage, each) for each in found.written]
+    return RulesHistory(items=items, next=found.next)
 
 
 @router.get("/{stage}/versions/{version}", responses=DOCUMENT_READ)
@@ -161,7 +172,9 @@ def _shown(gateway: Gateway, stage: Stage, version: Version | None) -> RulesRead
     )
 
 
-def _listed(gateway: Gateway, stage: Stage, version: Version) -> RulesVersion:
+def _listed(gateway: Gateway, stage: Stage, version: Version | Unreadable) -> RulesVersion:
+    if isinstance(version, Unreadable):
+        return RulesVersion(version=version.seq, source="unreadable", at=version.at)
     shown = _shown(gateway, stage, version)
     return RulesVersion(
         version=version.seq,

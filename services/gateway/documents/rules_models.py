@@ -20,6 +20,7 @@ _MAX_VERSION = 10**15
 
 type Actor = Annotated[Line, Field(min_length=1, max_length=100)]
 type Source = Literal["shipped", "edited"]
+type Listed = Literal["shipped", "edited", "unreadable"]
 type VersionNumber = Annotated[int, Field(ge=1, le=_MAX_VERSION)]
 type Side = Annotated[
     str,
@@ -80,13 +81,21 @@ class RulesRead(RulesSummary):
 
 
 class RulesVersion(Answer):
-    """One change: an edit, or the return to the shipped rules."""
+    """One change: an edit, or the return to the shipped rules. Of what cannot be read only its
+    place is known, and when it was stored."""
 
     version: int
-    source: Source
-    actor: str
-    at: datetime
-    size: int
+    source: Listed
+    actor: str = ""
+    at: datetime | None
+    size: int = 0
+
+
+class RulesHistory(Answer):
+    """Versions, and the cursor of the next page; null when there is none."""
+
+    items: list[RulesVersion]
+    next: int | None
 
 
 class RulesDiff(Answer):

@@ -4,14 +4,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 from fastapi.exceptions import RequestValidationError
 
 from services.gateway.context import Wired
 from services.gateway.control.deciding import Key, spelled
-from services.gateway.documents.documents import change, newest, tell_version, tell_written
+from services.gateway.documents.documents import (
+    change,
+    newest,
+    standing,
+    tell_standing,
+    tell_written,
+)
+from services.gateway.documents.history import DocumentHistory, HistoryFilter, page, told
 from services.gateway.documents.settings_models import (
     KEYS,
     SettingRead,
@@ -52,9 +59,9 @@ async def webhook(gateway: Gateway) -> Webhook | None:
 @router.get("", responses=LISTED)
 async def read_settings(gateway: Wired, response: Response) -> list[SettingRead]:
     """Every setting, by key."""
-    version = await newest(gateway, settings_ref(gateway.tenant))
-    tell_version(response, version.seq if version else 0)
-    return _shown(version)
+    now = await standing(gateway, settings_ref(gateway.tenant))
+    tell_standing(response, now)
+    return _shown(now.version)
 
 
 @router.patch("", responses=DOCUMENT_WRITTEN)
@@ -81,6 +88,12 @@ async def change_settings(
     stored = await change(gateway, ref, by, if_match, make)
     tell_written(response, stored)
     return _shown(stored)
+
+
+@router.get("/history", responses=LISTED)
+async def read_history(gateway: Wired, asked: Annotated[HistoryFilter, Query()]) -> DocumentHistory:
+    """Changes of the settings, newest first."""
+    return told(await page(gateway, settings_ref(gateway.tenant), asked))
 
 
 @router.get("/stage-models", responses=LISTED)

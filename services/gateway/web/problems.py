@@ -26,11 +26,13 @@ from shared.errors import (
     GalleyError,
     LogError,
     Malformed,
+    NewerVersion,
     NoSuchPost,
     NoSuchProfile,
     SlugTaken,
     StaleVersion,
     TooLarge,
+    TooNew,
 )
 
 if TYPE_CHECKING:
@@ -119,6 +121,8 @@ async def _galley(_request: Request, error: Exception) -> JSONResponse:
         return problem(405, "method-not-allowed", str(error), {"Allow": error.allowed})
     if isinstance(error, StaleVersion):
         return problem(409, "stale", str(error), version=error.version)
+    if isinstance(error, NewerVersion):
+        return problem(409, "newer-version", str(error), version=error.version)
     for kind, status, code, headers in _KNOWN:
         if isinstance(error, kind):
             return problem(status, code, str(error), headers)
@@ -140,6 +144,7 @@ _KNOWN: Sequence[tuple[type[GalleyError], int, str, Mapping[str, str] | None]] =
     (ReadModelAway, 503, "read-model-away", _AGAIN),
     (TooLarge, 413, "too-large", None),
     (Malformed, 500, "malformed", None),
+    (TooNew, 503, "too-new", None),
     (LogError, 503, "log-unavailable", _AGAIN),
 )
 

@@ -14,6 +14,8 @@ from shared.domain.decide import decide
 from shared.domain.documents import (
     Document,
     Kind,
+    Standing,
+    Version,
     encode_document,
     profile_ref,
     rules_ref,
@@ -24,6 +26,7 @@ from shared.domain.values import PostConfig, Stage
 from shared.errors import LogUnavailable, Malformed, TooNew, Unconfirmed
 from shared.eventlog import Append
 from shared.jetstream import GATEWAY, open_documents, open_inbox, open_log
+from shared.jetstream.documents import DEEPEST
 from shared.runtime.concurrency import Concurrency
 from shared.runtime.desk import Desk, Work
 from tests.unit.runtime.bench import POST, START, Bench
@@ -43,6 +46,10 @@ def document(**content: Any) -> Document:
     return Document(actor="Ada", at=datetime(2026, 1, 1, tzinfo=UTC), content=content)
 
 
+def profile(name: str) -> Document:
+    return document(name=name, created_at="2026-01-01T00:00:00Z")
+
+
 @pytest.fixture
 def documents(gateway: Connection) -> JetStreamDocuments:
     return open_documents(gateway, GATEWAY)
@@ -58,8 +65,8 @@ async def test_more_documents_than_the_server_lists_at_once_are_listed(
     documents: JetStreamDocuments,
 ) -> None:
     refs = [profile_ref("main", UUID(int=n)) for n in range(MORE_THAN_ONE_ANSWER)]
-    seqs = await asyncio.gather(*(documents.write(ref, document(n=1), 0) for ref in refs))
-    newest = await documents.write(refs[0], document(n=2), seqs[0])
+    seqs = await asyncio.gather(*(documents.write(ref, profile("one"), 0) for ref in refs))
+    newest = await documents.write(refs[0], profile("two"), seqs[0])
     found = await documents.every("main", Kind.PROFILE)
     assert [version.ref for version in found] == [*refs[1:], refs[0]]
     assert found[-1].seq == newest
@@ -67,7 +74,7 @@ async def test_more_documents_than_the_server_lists_at_once_are_listed(
 
 async def test_a_thousand_documents_are_read_at_once(documents: JetStreamDocuments) -> None:
     refs = [profile_ref("main", UUID(int=n)) for n in range(1_000)]
-    await asyncio.gather(*(documents.write(ref, document(), 0) for ref in refs))
+    await asyncio.gather(*(documents.write(ref, profile("P"), 0) for ref in refs))
     assert set(await documents.latest(refs)) == set(refs)
 
 
@@ -100,22 +107,62 @@ async def test_what_is_no_document_is_named_and_left_out_of_lists(
     headers: dict[str, str],
 ) -> None:
     good = await documents.write(WRITE, document(text="good"), 0)
-    bad = await put(gateway, WRITE.subject, data, **headers)
-    with pytest.raises(Malformed):
-        await documents.latest([WRITE])
+    bad = [await put(gateway, WRITE.subject, data, **headers) for _ in range(3)][-1]
     with pytest.raises(Malformed):
         await documents.at(WRITE, bad)
     assert [version.seq for version in await documents.history(WRITE)] == [good]
+    for _ in range(2):
+        assert (await documents.latest([WRITE]))[WRITE].seq == good
+    assert [version.seq for version in await documents.every("main", Kind.RULES)] == [good]
+    assert [alarm.name for alarm in gateway.alarms] == ["log.invalid_message"]
+    assert f" {bad} " in gateway.alarms[0].detail
+
+
+async def test_a_good_version_is_put_over_a_damaged_one(
+    gateway: Connection, documents: JetStreamDocuments
+) -> None:
+    await documents.write(WRITE, document(text="good"), 0)
+    bad = await put(gateway, WRITE.subject, b"[]")
+    stands = (await documents.standing([WRITE]))[WRITE]
+    assert stands.above is not None
+    assert (stands.top, stands.above.too_new) == (bad, False)
+    better = await documents.write(WRITE, document(text="better"), stands.top)
+    assert (await documents.standing([WRITE]))[WRITE] == Standing(
+        WRITE, Version(WRITE, better, document(text="better"))
+    )
+
+
+async def test_what_was_damaged_from_the_first_is_no_document_and_can_become_one(
+    gateway: Connection, documents: JetStreamDocuments
+) -> None:
+    bad = await put(gateway, WRITE.subject, b"[]")
+    assert await documents.latest([WRITE]) == {}
     assert await documents.every("main", Kind.RULES) == ()
-    assert {alarm.name for alarm in gateway.alarms} == {"log.invalid_message"}
+    assert await documents.write(WRITE, document(text="good"), bad) > bad
 
 
 async def test_a_document_of_a_newer_shape_waits_for_newer_code(
     gateway: Connection, documents: JetStreamDocuments
 ) -> None:
-    await put(gateway, WRITE.subject, b'{"schema_version": 2, "what": "ever"}')
+    good = await documents.write(WRITE, document(text="good"), 0)
+    newer = await put(gateway, WRITE.subject, b'{"schema_version": 2, "what": "ever"}')
     with pytest.raises(TooNew):
-        await documents.latest([WRITE])
+        await documents.at(WRITE, newer)
+    stands = (await documents.standing([WRITE]))[WRITE]
+    assert stands.version is not None
+    assert stands.above is not None
+    assert (stands.version.seq, stands.above.too_new, stands.top) == (good, True, newer)
+
+
+async def test_damage_deeper_than_is_looked_is_built_over_all_the_same(
+    gateway: Connection, documents: JetStreamDocuments
+) -> None:
+    await documents.write(WRITE, document(text="good"), 0)
+    for _ in range(DEEPEST + 1):
+        top = await put(gateway, WRITE.subject, b"[]")
+    stands = (await documents.standing([WRITE]))[WRITE]
+    assert (stands.version, stands.top) == (None, top)
+    assert await documents.write(WRITE, document(text="better"), top) > top
 
 
 async def test_with_the_server_gone_reading_fails_and_after_its_return_all_is_there(

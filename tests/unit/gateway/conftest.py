@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from services.gateway.context import Gateway
     from shared.domain.commands import AnyCommand
-    from shared.domain.documents import DocRef, Document, Kind, Version
+    from shared.domain.documents import DocRef, Document, Kind, Standing, Version
     from shared.domain.events import Recorded
     from shared.domain.subjects import PostRef
     from shared.eventlog import Append, History, Stored
@@ -100,9 +100,9 @@ class ShakyDocuments(MemoryDocuments):
     away = False
     unconfirmed = 0
 
-    async def latest(self, refs: Sequence[DocRef]) -> Mapping[DocRef, Version]:
+    async def standing(self, refs: Sequence[DocRef]) -> Mapping[DocRef, Standing]:
         self._reach()
-        return await super().latest(refs)
+        return await super().standing(refs)
 
     async def every(self, tenant: str, kind: Kind) -> Sequence[Version]:
         self._reach()

@@ -295,6 +295,22 @@ async def test_a_document_that_is_none_is_named_and_the_others_are_listed(house:
     assert UUID(listed["items"][0]["id"])
 
 
+async def test_a_damaged_profile_is_the_last_good_one_until_it_is_changed(house: House) -> None:
+    profile = await made(house, name="Good", tone="dry")
+    subject = f"docs.main.profile.{profile['id']}"
+    await house.events.keep(subject, b'{"S3CRET": 1}', profile["version"])
+    place = f"/api/profiles/{profile['id']}"
+    answer = await house.client.get(place)
+    assert (answer.json(), "galley-warning" in answer.headers) == (profile, True)
+    assert (await house.client.get("/api/profiles")).json()["items"] == [profile]
+    post = await house.posted(profile_id=profile["id"])
+    assert (await house.client.get(f"/api/posts/{post}")).json()["tone"] == "dry"
+    assert (await house.client.patch(place, json={"tone": "warm"})).json()["tone"] == "warm"
+    found = (await house.client.get(f"{place}/history")).json()["items"]
+    assert [each["readable"] for each in found] == [True, False, True]
+    assert (await house.client.get(f"/api/profiles/{NOBODY}/history")).status_code == 404
+
+
 async def test_with_the_log_away_nothing_is_said_to_be_stored(house: House) -> None:
     house.documents.away = True
     for answer in (

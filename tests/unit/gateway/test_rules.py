@@ -60,12 +60,49 @@ async def test_every_version_is_kept(house: House) -> None:
     first = await edited(house, "write", "One", actor="Ada")
     house.later(hours=1)
     second = await edited(house, "write", "Two")
-    history = (await house.client.get("/api/rules/write/history")).json()
+    history = (await house.client.get("/api/rules/write/history")).json()["items"]
     assert [each["version"] for each in history] == [second["version"], first["version"]]
     assert [each["actor"] for each in history] == ["local", "Ada"]
     assert history[0]["at"] > history[1]["at"]
     old = await house.client.get(f"/api/rules/write/versions/{first['version']}")
     assert old.json() == first
+
+
+async def test_history_is_paged_and_every_version_of_it_is_compared_and_restored(
+    house: House,
+) -> None:
+    made = [await edited(house, "write", f"Text {n}") for n in range(5)]
+    seen = list[int]()
+    cursor: str | None = ""
+    while cursor is not None:
+        page = (await house.client.get(f"/api/rules/write/history?limit=2{cursor}")).json()
+        seen += [each["version"] for each in page["items"]]
+        cursor = f"&cursor={page['next']}" if page["next"] else None
+    assert seen == [each["version"] for each in reversed(made)]
+    diff = await house.client.get(f"/api/rules/write/diff?from={seen[-1]}&to={seen[0]}")
+    assert "-Text 0" in diff.json()["diff"]
+    body = {"version": seen[-1]}
+    restored = await house.client.post("/api/rules/write/restore", json=body)
+    assert restored.json()["content"] == "Text 0"
+
+
+async def test_damaged_rules_leave_the_last_good_ones_in_force_and_can_be_replaced(
+    house: House,
+) -> None:
+    good = (await edited(house, "research", "Good."))["version"]
+    bad = await house.events.keep("docs.main.rules.research", b'{"S3CRET": 1}', good)
+    answer = await house.client.get("/api/rules/research")
+    assert (answer.json()["content"], answer.headers["etag"]) == ("Good.", f'"{bad}"')
+    assert str(bad) in answer.headers["galley-warning"]
+    post = await house.posted()
+    assert (Stage.RESEARCH, good) in await asked_of(house, post)
+    listed = (await house.client.get("/api/rules/research/history")).json()["items"]
+    assert [each["source"] for each in listed] == ["unreadable", "edited"]
+    broken = await house.client.get(f"/api/rules/research/versions/{bad}")
+    assert (broken.status_code, broken.json()["code"]) == (500, "malformed")
+    await house.client.post("/api/rules/research/restore", json={"version": good})
+    assert "galley-warning" not in (await house.client.get("/api/rules/research")).headers
+    await edited(house, "research", "Better.")
 
 
 async def test_a_version_belongs_to_one_stage(house: House) -> None:
@@ -135,7 +172,7 @@ async def test_the_shipped_rules_are_put_in_force_again(house: House) -> None:
     now = answer.json()
     assert (now["source"], now["content"]) == ("shipped", house.gateway.shipped[Stage.WRITE])
     assert now["version"] > rules["version"]
-    history = (await house.client.get("/api/rules/write/history")).json()
+    history = (await house.client.get("/api/rules/write/history")).json()["items"]
     assert [each["source"] for each in history] == ["shipped", "edited"]
     assert (await house.client.get("/api/rules/write/diff")).json()["diff"] == ""
     assert await asked_of(house, await house.posted()) == [(Stage.RESEARCH, None)]

@@ -242,10 +242,85 @@ async def test_the_same_key_changes_once(house: House) -> None:
     assert (await in_force(house.gateway)).concurrency == {Stage.WRITE: 3}
 
 
-async def test_settings_that_cannot_be_read_are_named(house: House) -> None:
-    await house.events.keep("docs.main.settings.global", b"[]", 0)
-    for answer in (
-        await house.client.get("/api/settings"),
-        await house.client.post("/api/posts", json={"topic": "T"}),
-    ):
-        assert (answer.status_code, answer.json()["code"]) == (500, "malformed")
+SETTINGS = "docs.main.settings.global"
+DAMAGE = [
+    b"[]",
+    b"\x00",
+    b'{"schema_version":1,"actor":"S3CRET","at":"2026-01-01T00:00:00Z","content":{"values":[1]}}',
+]
+NEWER = b'{"schema_version": 2, "S3CRET": 1}'
+
+
+async def over(house: House, data: bytes) -> tuple[int, int]:
+    """Something unreadable on top of the settings: the version below it, and where it stands."""
+    await said(house, concurrency={"write": 7}, stage_settings={"research": "review"})
+    good = (await house.client.get("/api/settings")).json()[0]["version"]
+    return good, await house.events.keep(SETTINGS, data, good)
+
+
+@pytest.mark.parametrize("data", [*DAMAGE, NEWER])
+async def test_over_the_last_good_settings_nothing_unreadable_has_power(
+    house: House, data: bytes
+) -> None:
+    good, bad = await over(house, data)
+    answer = await house.client.get("/api/settings")
+    assert {each["version"] for each in answer.json()} == {good}
+    assert answer.headers["etag"] == f'"{bad}"'
+    told = answer.headers["galley-warning"]
+    assert str(bad) in told
+    assert f"version {good} is in force" in told
+    assert "S3CRET" not in told
+    post = await house.posted()
+    found = (await house.client.get(f"/api/posts/{post}")).json()
+    assert found["stage_settings"]["research"] == "review"
+
+
+@pytest.mark.parametrize("data", DAMAGE)
+async def test_damaged_settings_are_built_over_on_the_last_good_ones(
+    house: House, data: bytes
+) -> None:
+    await over(house, data)
+    answer = await house.client.patch("/api/settings", json={"budgets": {"day_usd": 5}})
+    now = {each["key"]: each["value"] for each in answer.json()}
+    assert now["concurrency"] == {"write": 7}
+    assert now["budgets"]["day_usd"] == 5
+    assert "galley-warning" not in (await house.client.get("/api/settings")).headers
+
+
+async def test_settings_of_a_newer_galley_are_undone_only_by_who_names_them(house: House) -> None:
+    _, newer = await over(house, NEWER)
+    body = {"concurrency": {"write": 8}}
+    answer = await house.client.patch("/api/settings", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (409, "newer-version")
+    assert answer.json()["version"] == newer
+    seen = {"If-Match": f'"{newer}"'}
+    assert (await house.client.patch("/api/settings", json=body, headers=seen)).status_code == 200
+
+
+async def test_the_version_below_damage_is_no_longer_the_one_to_change(house: House) -> None:
+    good, bad = await over(house, DAMAGE[0])
+    seen = {"If-Match": f'"{good}"'}
+    answer = await house.client.patch("/api/settings", json={"budgets": None}, headers=seen)
+    assert (answer.status_code, answer.json()["version"]) == (409, bad)
+
+
+async def test_settings_that_were_never_readable_are_as_if_never_written(house: House) -> None:
+    await house.events.keep(SETTINGS, b"[]", 0)
+    answer = await house.client.get("/api/settings")
+    assert "version 0 is in force" in answer.headers["galley-warning"]
+    await house.posted()
+    await said(house, concurrency={"write": 7})
+
+
+async def test_the_history_of_the_settings_is_shown_page_by_page(house: House) -> None:
+    await over(house, DAMAGE[0])
+    await said(house, concurrency={"write": 8})
+    first = (await house.client.get("/api/settings/history?limit=2")).json()
+    assert [each["readable"] for each in first["items"]] == [True, False]
+    assert first["items"][0]["content"]["values"]["concurrency"] == {"write": 8}
+    place = f"/api/settings/history?limit=2&cursor={first['next']}"
+    second = (await house.client.get(place)).json()
+    assert [each["content"]["values"]["concurrency"] for each in second["items"]] == [{"write": 7}]
+    assert second["next"] is None
+    for wrong in ("limit=0", "limit=101", "cursor=0", "cursor=x", "page=1"):
+        assert (await house.client.get(f"/api/settings/history?{wrong}")).status_code == 422
