@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from time import monotonic
@@ -18,11 +18,12 @@ from services.gateway.app import create_app
 from services.gateway.control.commands import execute
 from services.gateway.insight.filters import LogFilter
 from services.gateway.insight.log_rows import entries
+from services.gateway.queue.bulk import Bulk, every
 from services.gateway.wiring import assemble, read_model, running
 from services.projector.migrations import migrate
 from services.projector.runner import Pace, Projector
 from services.projector.store import open_store
-from shared.domain.commands import CompleteStage, DeferStage, FailStage
+from shared.domain.commands import CompleteStage, DeferStage, FailStage, PausePipeline
 from shared.domain.events import (
     CallAbandoned,
     CallFailed,
@@ -33,6 +34,7 @@ from shared.domain.events import (
     StageRequested,
 )
 from shared.domain.values import ORDER, Metrics, Stage, Usage
+from shared.errors import LogUnavailable
 from shared.eventlog import Append
 from shared.heartbeats import Beat
 from shared.jetstream import (
@@ -58,7 +60,7 @@ if TYPE_CHECKING:
     from services.gateway.context import Gateway
     from shared.domain.commands import AnyCommand
     from shared.domain.events import Fact
-    from shared.eventlog import Delivery, EventLog
+    from shared.eventlog import Delivery, EventLog, PostLog
     from shared.runtime.run import StageRunner
     from tests.integration.jetstream.server import GalleyNats
 
@@ -279,6 +281,49 @@ async def test_everything_is_paused_and_resumed_and_goes_on_with_the_whole_run(
     assert (await press.run(posts["paused"]))[0] is OUTLINE
     await press.complete(posts["running"], times=5)
     assert (await press.get("/api/queue"))["complete"] == 2
+
+
+class Refusing:
+    """The log, which cannot be reached for the appends of some posts; `most` were under way."""
+
+    def __init__(self, log: PostLog, lost: set[UUID]) -> None:
+        self._log = log
+        self.lost, self.now, self.most = lost, 0, 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._log, name)
+
+    async def append(self, append: Append) -> tuple[int, ...]:
+        self.now += 1
+        self.most = max(self.most, self.now)
+        try:
+            if append.ref.id in self.lost:
+                raise LogUnavailable("the log is away")
+            return await self._log.append(append)
+        finally:
+            self.now -= 1
+
+
+async def test_who_could_not_be_paused_is_named_and_paused_by_the_next_request(
+    press: Press,
+) -> None:
+    rows = [{"topic": f"Topic {n}", "slug": f"topic-{n}"} for n in range(200)]
+    made = await press.post("/api/posts/batch", 201, json=rows)
+    lost = {UUID(each["id"]) for each in made[:30]}
+    await press.get("/api/queue")
+    refusing = Refusing(press.gateway.events, lost)
+    shaky = replace(press.gateway, events=cast("PostLog", refusing))
+    pause = Bulk(
+        choice="moving", asked="x", command=lambda post, by: PausePipeline(post_id=post, by=by)
+    )
+    tally = await every(shaky, pause)
+    assert (tally.count, tally.failed, len(tally.failures)) == (170, 30, 20)
+    assert {each.post_id for each in tally.failures} < lost
+    assert {each.why for each in tally.failures} == {"the log is away"}
+    assert 1 < refusing.most <= 16
+    again = await press.post("/api/queue/pause-all")
+    assert (again["count"], again["failed"], again["failures"]) == (30, 0, [])
+    assert (await press.post("/api/queue/pause-all"))["count"] == 0
 
 
 async def test_a_post_made_a_moment_ago_is_paused_as_well(press: Press) -> None:

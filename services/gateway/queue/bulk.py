@@ -1,7 +1,7 @@
 """One command for many posts: each decided by itself, a few at a time, and counted.
 
 What a rule forbids by the time its turn comes (the post went on meanwhile) is passed over; what
-could not be decided is counted as failed, and the next request does it.
+could not be decided is counted as failed and the first of it named, and the next request does it.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import structlog
 from pydantic import BaseModel, ConfigDict
@@ -20,7 +21,6 @@ from shared.errors import GalleyError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from uuid import UUID
 
     from services.gateway.context import Gateway
     from services.gateway.queue.queue_rows import Choice
@@ -30,16 +30,36 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 _AT_ONCE = 16
+MOST_NAMED = 20
+
+
+class Failure(BaseModel):
+    """A post that could not be changed, and why."""
+
+    model_config = ConfigDict(frozen=True)
+
+    post_id: UUID
+    why: str
 
 
 class Tally(BaseModel):
-    """How many posts were changed, how many could not be, and up to where the log then was."""
+    """How many posts were changed, how many could not be (the first of them by name), and up to
+    where the log then was."""
 
     model_config = ConfigDict(frozen=True)
 
     count: int = 0
     failed: int = 0
     seq: int = 0
+    failures: tuple[Failure, ...] = ()
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(
+            count=self.count + other.count,
+            failed=self.failed + other.failed,
+            seq=max(self.seq, other.seq),
+            failures=(self.failures + other.failures)[:MOST_NAMED],
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,11 +79,7 @@ async def every(gateway: Gateway, bulk: Bulk) -> Tally:
     turn, tally = asyncio.Semaphore(_AT_ONCE), Tally()
     async for portion in gateway.queue.ids(bulk.choice):
         done = await asyncio.gather(*(_one(gateway, bulk, post, turn) for post in portion))
-        tally = Tally(
-            count=tally.count + sum(each.count for each in done),
-            failed=tally.failed + sum(each.failed for each in done),
-            seq=max(tally.seq, *(each.seq for each in done)),
-        )
+        tally = sum(done, tally)
     return tally
 
 
@@ -82,5 +98,5 @@ async def _one(gateway: Gateway, bulk: Bulk, post: UUID, turn: asyncio.Semaphore
             return Tally()
         except GalleyError as error:
             log.warning("gateway.not_done", post_id=str(post), why=str(error))
-            return Tally(failed=1)
+            return Tally(failed=1, failures=(Failure(post_id=post, why=str(error)[:200]),))
     return Tally(count=sum(name in stored.post.commands for name in names), seq=stored.last)

@@ -13,7 +13,7 @@ from services.gateway.context import Wired
 from services.gateway.control.deciding import SEQUENCE, Key, spelled
 from services.gateway.posts import present
 from services.gateway.posts.reading import projected
-from services.gateway.queue.bulk import Bulk, Tally, every
+from services.gateway.queue.bulk import Bulk, Failure, Tally, every
 from services.gateway.web.answers import Answer, PostPage
 from services.gateway.web.documented import LISTED, WRITTEN
 from services.gateway.web.schemas import Asked, Sequence
@@ -50,11 +50,13 @@ class Page(Asked):
 
 
 class BulkRead(Answer):
-    """How many posts were changed; `failed` could not be, and are by the next request."""
+    """How many posts were changed; `failed` could not be, and are by the next request. `failures`
+    names the first of these."""
 
     status: Literal["paused", "resumed"]
     count: int
     failed: int
+    failures: list[Failure]
 
 
 @router.get("", responses=LISTED)
@@ -106,4 +108,6 @@ async def resume_all(gateway: Wired, response: Response, idempotency_key: Key = 
 def _told(response: Response, status: Literal["paused", "resumed"], tally: Tally) -> BulkRead:
     if tally.seq:
         response.headers[SEQUENCE] = str(tally.seq)
-    return BulkRead(status=status, count=tally.count, failed=tally.failed)
+    return BulkRead(
+        status=status, count=tally.count, failed=tally.failed, failures=list(tally.failures)
+    )
