@@ -49,10 +49,12 @@ from shared.jetstream import (
     open_media,
 )
 from shared.runtime.beats import beating
+from shared.runtime.desk import Desk, Work
 from shared.runtime.health import Pulse, serve
 from shared.runtime.worker import Worker
 from shared.settings import Models
 from tests.integration.jetstream.server import galley_nats  # noqa: F401
+from tests.unit.runtime.bench import Bench
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -462,6 +464,33 @@ async def at_work(press: Press, stage: Stage, held: Held) -> AsyncIterator[Worke
                 loop.cancel()
                 await asyncio.gather(loop, return_exceptions=True)
                 await worker.drain(1)
+
+
+async def test_a_worker_obeys_a_changed_model_from_the_next_post_on_without_a_restart(
+    press: Press,
+) -> None:
+    seen = list[tuple[str, str | None]]()
+
+    async def write(desk: Desk) -> Work:
+        seen.append((desk.settings.model, desk.settings.effort))
+        return Work(output="# Written", summary="done")
+
+    async with press.nats.connect(Stage.WRITE) as connection:
+        bench = Bench(log=open_log(connection, Stage.WRITE))
+        worker, inbox = bench.runner(Stage.WRITE, write), open_inbox(connection, Stage.WRITE)
+
+        async def one_post() -> None:
+            await press.complete(await press.posted(), times=2)
+            (delivery,) = await inbox.fetch(1)
+            await worker.handle(delivery)
+            await delivery.ack()
+
+        await one_post()
+        said = {"stage_models": {"write": {"model": "claude-opus-5-5", "effort": "high"}}}
+        assert (await press.client.patch("/api/settings", json=said)).status_code == 200
+        await one_post()
+    default = press.gateway.models[Stage.WRITE]
+    assert seen == [(default.model, default.effort), ("claude-opus-5-5", "high")]
 
 
 async def of(press: Press, stage: Stage) -> dict[str, Any]:
