@@ -1,7 +1,8 @@
 """One tail of the log per process, fanned out to every stream through bounded queues.
 
 Who joins gets everything after the sequence it was told, in order, without gap or duplicate, or is
-cut: whoever reads too slowly loses its stream, never a part of it, and can resume.
+cut: whoever reads too slowly loses its stream, never a part of it, and can resume. The streams of a
+post end when it is deleted.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import structlog
 
 from services.gateway.streams.drafts import Drafts, may_end_a_text
 from services.gateway.streams.frames import Frame, of_entry
-from shared.domain.events import Recorded
+from shared.domain.events import PostDeleted, Recorded
 from shared.domain.journal import journal
 from shared.domain.values import ORDER
 from shared.errors import LogError, LogUnavailable
@@ -153,6 +154,8 @@ class Feed:
         if not (watched or may_end_a_text(stored.subject)) or stored.fact is None:
             return
         self._drafts.ended(post, stored.fact)
+        if isinstance(stored.fact, PostDeleted):
+            self._cut(post)
         entry = journal(Recorded(stored.seq, stored.fact)) if watched else None
         if entry is not None:
             self._send(of_entry(post, entry), post, None)
@@ -192,6 +195,9 @@ class Feed:
                 subscription.offer(frame)
 
     def _cut_all(self) -> None:
-        for watching in self._watching.values():
-            for subscription in watching:
-                subscription.over.set()
+        for watched in self._watching:
+            self._cut(watched)
+
+    def _cut(self, watched: UUID | None) -> None:
+        for subscription in self._watching.get(watched, ()):
+            subscription.over.set()

@@ -1,4 +1,5 @@
-"""A stream over ASGI: sent as it comes, ended when the client leaves, is too slow or we close.
+"""A stream over ASGI: sent as it comes, ended when the client leaves or is too slow, when the
+post is deleted or we close.
 
 Raw ASGI, because thousands of streams share one process and a framework's response costs each of
 them several times as much.

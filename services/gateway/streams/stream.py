@@ -16,6 +16,7 @@ from services.gateway.files.archive import at
 from services.gateway.posts import present
 from services.gateway.streams.frames import HEARTBEAT, Frame, anchor, named, whole
 from services.gateway.web.problems import BadRequest
+from shared.domain.events import PostDeleted
 from shared.errors import LogUnavailable, NoSuchPost
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from services.gateway.context import Gateway
     from services.gateway.streams.feed import Subscription
+    from shared.domain.events import Recorded
     from shared.domain.subjects import PostRef
 
 _ID = re.compile(r"[0-9]{1,20}")
@@ -49,7 +51,8 @@ class Stream:
 
     @property
     def over(self) -> asyncio.Event:
-        """Set when the stream has to end: the client is too slow, or the gateway is closing."""
+        """Set when the stream has to end: the client is too slow, the post is deleted, or the
+        gateway is closing."""
         return self._subscription.over
 
     def leave(self) -> None:
@@ -124,6 +127,8 @@ async def open_stream(
         await _caught_up(gateway, ref)
     stream = Stream(gateway, ref, gateway.feed.join(ref.id if ref else None))
     try:
+        if ref is not None:  # deleted before the feed was joined, it would never end
+            await _newest(gateway, ref)
         foreign = after is not None and after > (await gateway.events.state()).last
     except BaseException:
         stream.leave()
@@ -140,11 +145,16 @@ async def _begin_anew(stream: Stream) -> AsyncGenerator[bytes]:
 
 async def _caught_up(gateway: Gateway, ref: PostRef) -> None:
     """A post that exists is one the feed has seen: a stream never opens on an empty past."""
-    last = await gateway.events.last(ref)
-    if last is None:
-        raise NoSuchPost
+    last = await _newest(gateway, ref)
     try:
         async with asyncio.timeout(gateway.patience_s):
             await gateway.feed.reached(last.seq)
     except TimeoutError:
         raise LogUnavailable("the gateway has not caught up with the log yet") from None
+
+
+async def _newest(gateway: Gateway, ref: PostRef) -> Recorded:
+    last = await gateway.events.last(ref)
+    if last is None or isinstance(last.fact, PostDeleted):
+        raise NoSuchPost
+    return last

@@ -45,8 +45,8 @@ TOOK = Metrics(model="m", tokens_in=10, tokens_out=20, duration_s=1.234, cost_us
 class ShakyLog(MemoryLog):
     """A log that can be away, forget to confirm, or break in a way nobody has thought of.
 
-    `before` names what happens once before the next "read" or "append"; while `held` is clear, the
-    tail tells nothing.
+    `before` names what happens once before the next "read", "append" or "answer of last"; while
+    `held` is clear, the tail tells nothing.
     """
 
     away = False
@@ -71,7 +71,9 @@ class ShakyLog(MemoryLog):
 
     async def last(self, ref: PostRef) -> Recorded | None:
         self._reach()
-        return await super().last(ref)
+        found = await super().last(ref)
+        await self._meanwhile("answer of last")
+        return found
 
     async def append_all(self, appends: Sequence[Append]) -> tuple[tuple[int, ...], ...]:
         self._reach()
