@@ -83,9 +83,3 @@ def test_an_unsuitable_python_on_the_path_is_passed_over(checkout: Path) -> None
     made = make(".venv/bin/python", directory=checkout, PATH=f"{path}:/usr/bin:/bin")
     assert made.returncode == 0, made.stderr
     assert "(python3)" in made.stdout
-
-
-def test_continuous_integration_runs_the_whole_suite() -> None:
-    assert os.access(ROOT / ".ci/run", os.X_OK)
-    subprocess.run(["bash", "-n", str(ROOT / ".ci/run")], check=True)
-    assert (ROOT / ".ci/run").read_text().rstrip().endswith("make test")
