@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import socket
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -74,3 +76,18 @@ async def listening(
     async with client.stream("GET", path, headers=headers, params=params) as response:
         assert response.status_code == 200, await response.aread()
         yield Listener(response)
+
+
+async def barely_reading(
+    client: httpx.AsyncClient, path: str
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection that takes in as little as a socket can, until somebody reads from it."""
+    url = client.base_url
+    taker = socket.socket()
+    taker.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+    taker.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(taker, (url.host, url.port))
+    reader, writer = await asyncio.open_connection(sock=taker, limit=65_536)
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: galley\r\n\r\n".encode())
+    await writer.drain()
+    return reader, writer

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import socket
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -12,7 +11,7 @@ from shared.domain.events import Progressed
 from shared.domain.values import ORDER, Stage
 from shared.eventlog import Tokens
 from shared.testing import NOW
-from tests.unit.gateway.listener import listening
+from tests.unit.gateway.listener import barely_reading, listening
 
 if TYPE_CHECKING:
     from services.gateway.streams.feed import Subscription
@@ -262,7 +261,7 @@ async def test_a_client_that_does_not_read_is_cut_and_can_resume(served: House) 
     post = await served.posted()
     path = f"/api/events/{post}"
     served.gateway.feed._capacity = 10
-    reader, writer = await _barely_reading(served, path)
+    reader, writer = await barely_reading(served.client, path)
     await reader.readuntil(b"\n\n")
     [subscription] = watching(served)
     written = 0
@@ -282,20 +281,6 @@ async def test_a_client_that_does_not_read_is_cut_and_can_resume(served: House) 
             ids.append(event.id)
     assert ids == list(range(ids[0], ids[0] + len(ids)))
     assert len(ids) == written
-
-
-async def _barely_reading(
-    house: House, path: str
-) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    url = house.client.base_url
-    taker = socket.socket()
-    taker.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
-    taker.setblocking(False)
-    await asyncio.get_running_loop().sock_connect(taker, (url.host, url.port))
-    reader, writer = await asyncio.open_connection(sock=taker, limit=65_536)
-    writer.write(f"GET {path} HTTP/1.1\r\nHost: galley\r\n\r\n".encode())
-    await writer.drain()
-    return reader, writer
 
 
 async def test_every_stage_event_of_the_contract_has_its_fields(served: House) -> None:
