@@ -155,6 +155,14 @@ async def test_an_edit_loses_all_that_cannot_be_published():
     )
 
 
+@pytest.mark.parametrize("wanted", ["markdown", "both", "wordpress"])
+async def test_the_article_is_markdown_whatever_format_is_wanted(wanted):
+    work = await edit(desk_with("edit", DRAFT, output_format=wanted))
+    assert work.output == (await edit(desk_with("edit", DRAFT))).output
+    assert work.output.startswith("# Puppies: A Start\n\n")
+    assert "<!-- wp:" not in work.output
+
+
 async def test_what_the_editor_left_undone_is_named():
     answer = (
         DRAFT
