@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -144,9 +144,11 @@ async def test_task_2_1d_the_log_can_be_asked_by_level_stage_and_time(
         assert found
     images = await _logs(press, lost, stage="images")
     assert images == [entry for entry in whole if entry["stage"] == "images"]
-    middle = whole[len(whole) // 2]["ts"]
-    since = await _logs(press, lost, since=middle)
-    assert since == [entry for entry in whole if entry["ts"] > middle]
+    middle = datetime.fromisoformat(whole[len(whole) // 2]["ts"])
+    later = [entry for entry in whole if datetime.fromisoformat(entry["ts"]) > middle]
+    for hours in (0, -5, 5.5):
+        spelled = middle.astimezone(timezone(timedelta(hours=hours))).isoformat()
+        assert await _logs(press, lost, since=spelled) == later
     assert (await press.http.get(f"/api/posts/{lost}/logs?level=loud")).status_code == 422
 
 

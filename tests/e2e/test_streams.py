@@ -81,6 +81,28 @@ async def test_a_stream_survives_the_death_of_the_gateway_without_gap_or_repetit
     assert _told(story) == _kept(await press.read(post, story[-1].id))
 
 
+@pytest.mark.slow
+async def test_a_gateway_that_drains_ends_its_streams_and_the_next_one_goes_on(
+    press: Press,
+) -> None:
+    post = await press.hand_in("Drained Dahlias", words=SHORT)
+    await press.finished(post)
+    headers = {"Last-Event-ID": "0"}
+    async with press.http.stream("GET", f"/api/events/{post}", headers=headers) as answer:
+        lines, last = answer.aiter_lines(), ""
+        async for line in lines:
+            last = line.removeprefix("id: ") if line.startswith("id: ") else last
+            if line == "event: pipeline_complete":
+                break
+        await press.plant.restart("gateway")
+        await press.plant.ready(["gateway"])
+        # An answer that is cut off instead of ended raises here.
+        assert [line async for line in lines if line.startswith("event: ")] == []
+    await press.told(post, "rerun/ready")
+    again = await press.story(post, last)
+    assert [event.name for event in again][:2] == ["pipeline_start", "stage_start"]
+
+
 async def test_a_stream_without_an_id_begins_with_a_snapshot_of_the_post(press: Press) -> None:
     post = await press.hand_in("Pictured Peonies", words=SHORT)
     finished = await press.finished(post)
