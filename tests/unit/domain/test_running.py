@@ -10,7 +10,7 @@ from shared.domain import commands as c
 from shared.domain import events as e
 from shared.domain.values import GateMode, Stage
 from shared.errors import MissingInput, Rejected, StageRunning
-from shared.testing import LATER, OTHER, POST, after, given
+from shared.testing import LATER, METRICS, OTHER, POST, after, given
 from shared.testing.vocabulary import (
     approve,
     approved,
@@ -220,6 +220,12 @@ def test_a_rerun_of_a_complete_stage_resumes_nothing():
 
 def test_a_rerun_makes_the_pipeline_incomplete_until_it_ends():
     assert after(*press(), run(RESEARCH)).post.completed_at is None
+
+
+def test_a_rerun_s_figures_take_the_place_of_those_before():
+    cheap = METRICS.model_copy(update={"cost_usd": 0.125, "tokens_in": 1})
+    again = replace(complete(WRITE), metrics=cheap)
+    assert after(*press(), run(WRITE), again).post.stages[WRITE].metrics == cheap
 
 
 # --- restart ----------------------------------------------------------------------------------
