@@ -122,6 +122,7 @@ async def test_system_effort_and_schema_go_where_the_api_wants_them():
     sent = server.asked[0].json()
     assert sent["system"] == "Be brief."
     assert sent["output_config"]["effort"] == "low"
+    assert "thinking" not in sent
     shape = sent["output_config"]["format"]
     assert shape["type"] == "json_schema"
     assert shape["schema"]["additionalProperties"] is False
