@@ -25,13 +25,18 @@ GalleyError
 ├── ProviderError
 │   ├── Transient            trying again may help                   -> CallFailed, wait, again
 │   └── Permanent            trying again cannot help                -> StageFailed, parked
-├── GatewayError             the gateway, asked over HTTP, said no  -> shown to the person
+├── GatewayError             the gateway, asked over HTTP, said no   -> shown to the person
+│   ├── NotFound             404: no such post, profile or version
+│   ├── StateConflict        409: not in the state it was decided on -> look, decide again
+│   ├── InvalidRequest       400, 413, 415, 422: wrong as it was sent -> it names what
 │   └── GatewayAway          it does not answer                      -> is the plant up?
+│       └── Unanswered       a change was sent, no answer came       -> look before you repeat
 └── Misconfigured            a setting is missing or wrong           -> refuse to start, say which
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -211,18 +216,74 @@ class Permanent(ProviderError):
 
 
 class GatewayError(GalleyError):
-    """The gateway refused a request. `status` is the HTTP status, the message what it said."""
+    """The gateway refused a request. `status` is the HTTP status, the message what it said, `code`
+    the stable word for the kind of refusal."""
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: str, code: str = "") -> None:
         super().__init__(message)
         self.status = status
+        self.code = code
+
+
+class NotFound(GatewayError):
+    """There is no such post, profile or version."""
+
+
+class StateConflict(GatewayError):
+    """The state does not allow it, or is not the one it was decided on.
+
+    `current_stage` is where the post stands now, `review` the sequence of the review that is open,
+    `version` what the next decision may name; empty or None where the gateway did not say.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        code: str = "",
+        *,
+        current_stage: str = "",
+        review: int | None = None,
+        version: int | None = None,
+    ) -> None:
+        super().__init__(409, message, code)
+        self.current_stage = current_stage
+        self.review = review
+        self.version = version
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """Where a request is wrong, and how; `row` counts a batch's rows from 1, 0 is no batch."""
+
+    field: str
+    problem: str
+    row: int = 0
+
+
+class InvalidRequest(GatewayError):
+    """The request is wrong as it was sent, and nothing was done."""
+
+    def __init__(
+        self, status: int, message: str, code: str = "", *, flaws: Sequence[Flaw] = ()
+    ) -> None:
+        super().__init__(status, message, code)
+        self.flaws = tuple(flaws)
 
 
 class GatewayAway(GatewayError):
     """Nobody answers at the gateway's address."""
 
+    def __init__(self, url: str, message: str = "") -> None:
+        away = f"no gateway answers at {url}; start one with `galley up`"
+        super().__init__(0, message or away)
+
+
+class Unanswered(GatewayAway):
+    """A change was sent and no answer came, however often it was asked: it may have been done."""
+
     def __init__(self, url: str) -> None:
-        super().__init__(0, f"no gateway answers at {url}; start one with `galley up`")
+        told = f"{url} was told and never answered: it may have been done, so look before you"
+        super().__init__(url, f"{told} repeat it")
 
 
 class Misconfigured(GalleyError):

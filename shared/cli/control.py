@@ -16,11 +16,15 @@ from shared.domain.values import ORDER
 from shared.errors import GalleyError, Misconfigured
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
     from pathlib import Path
 
     from rich.console import Console
 
     from shared.cli.place import Place
+    from shared.client import Post
+
+    type Action = Callable[[Gateway], Awaitable[object]]
 
 ANONYMOUS = "local"
 
@@ -40,63 +44,52 @@ async def approve(
     console: Console, place: Place, post_id: str, stage: str, *, note: str, edited: Path | None
 ) -> None:
     """Accept the open review of `stage`, with the text in `edited` if given."""
-    content = None if edited is None else _text(edited)
-    await _decide(console, place, post_id, "approve", stage, note=note, content=content)
+    named, content = stage_of(stage), None if edited is None else text_in(edited)
+    async with Gateway(place.url) as gateway:
+        review = _open(await gateway.post(post_id), named)
+        decided = await gateway.approve(post_id, review, content=content, note=note, actor=actor())
+        tell(console, place, decided)
 
 
 async def reject(console: Console, place: Place, post_id: str, stage: str, *, note: str) -> None:
     """Refuse the open review of `stage`."""
-    await _decide(console, place, post_id, "reject", stage, note=note)
-
-
-async def act(console: Console, place: Place, post_id: str, action: str) -> None:
-    """Ask for something that needs no more words, and tell where the post stands then."""
-    async with Gateway(place.url) as gateway:
-        await gateway.control(post_id, action)
-        _tell(console, place, await gateway.post(post_id))
-
-
-async def _decide(
-    console: Console,
-    place: Place,
-    post_id: str,
-    action: str,
-    stage: str,
-    note: str,
-    content: str | None = None,
-) -> None:
     named = stage_of(stage)
     async with Gateway(place.url) as gateway:
         review = _open(await gateway.post(post_id), named)
-        decided = await gateway.control(
-            post_id, action, review=review, actor=_actor(), note=note, content=content
-        )
-        _tell(console, place, decided)
+        tell(console, place, await gateway.reject(post_id, review, note, actor=actor()))
 
 
-def _open(post: dict[str, Any], stage: str) -> int:
+async def act(console: Console, place: Place, post_id: str, action: Action) -> None:
+    """Ask for something that needs no more words, and tell where the post stands then."""
+    async with Gateway(place.url) as gateway:
+        await action(gateway)
+        tell(console, place, await gateway.post(post_id))
+
+
+def _open(post: Post, stage: str) -> int:
     """The review of this stage that is open. Raises `NothingToDecide`."""
     review = post["review"]
     if review is None:
         raise NothingToDecide(f"{stage} waits for no decision: the post is {_where(post)}")
     if review["stage"] != stage:
         raise NothingToDecide(f"{stage} waits for no decision, but {review['stage']} does")
-    return int(review["seq"])
+    return review["seq"]
 
 
-def _tell(console: Console, place: Place, post: dict[str, Any]) -> None:
+def tell(console: Console, place: Place, post: Mapping[str, Any]) -> None:
+    """Where the post stands now, and what to do next."""
     say(console, f"Done. The post is {_where(post)}.")
     for line in advice(post, place):
         say(console, line)
 
 
-def _where(post: dict[str, Any]) -> str:
+def _where(post: Mapping[str, Any]) -> str:
     current = str(post["current_stage"])
     return f"at {current}" if current in ORDER else current
 
 
-def _text(path: Path) -> str:
-    """Raises `Misconfigured` for a file that cannot be read as text."""
+def text_in(path: Path) -> str:
+    """What a file says. Raises `Misconfigured` for one that cannot be read as text."""
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:
@@ -105,7 +98,7 @@ def _text(path: Path) -> str:
         raise Misconfigured(f"{path} is no text in UTF-8") from None
 
 
-def _actor() -> str:
+def actor() -> str:
     """Who decides, for the record: the name this person is logged in under."""
     try:
         return getpass.getuser()

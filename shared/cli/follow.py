@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.live import Live
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-    from shared.client import Gateway
+    from shared.client import Gateway, Post
 
 MOVES_ON = ("worker", "time")
 """What a post can wait for and still move by itself."""
@@ -31,7 +31,7 @@ COSTS = ("log", "retry", "image_generated", "image_failed", "stage_complete", "s
 PICTURES_A_SECOND = 8
 
 
-async def follow_post(console: Console, gateway: Gateway, post_id: str) -> dict[str, Any]:
+async def follow_post(console: Console, gateway: Gateway, post_id: str) -> Post:
     """Show the post until it rests; the post as it then is."""
     watched, clock = Watched(), asyncio.get_running_loop().time
     if not console.is_terminal:
@@ -47,7 +47,7 @@ async def follow_post(console: Console, gateway: Gateway, post_id: str) -> dict[
 
 async def _until_rest(
     gateway: Gateway, post_id: str, watched: Watched, show: Callable[[Text], None]
-) -> dict[str, Any]:
+) -> Post:
     clock = asyncio.get_running_loop().time
     async with aclosing(gateway.follow(post_id, None)) as events:
         async for event in events:
@@ -58,7 +58,7 @@ async def _until_rest(
             if _may_rest(event):
                 post = await gateway.post(post_id)
                 if post["waits_for"] not in MOVES_ON:
-                    for line in watched.take(Event("snapshot", "", post), clock()):
+                    for line in watched.take(Event("snapshot", "", {**post}), clock()):
                         show(line)
                     return post
     raise GatewayAway(gateway.url)

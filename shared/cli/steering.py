@@ -50,7 +50,7 @@ def reject(
 @app.command()
 def retry(post_id: PostId, url: Url = "", data: Data = Path(DEFAULT)) -> int:
     """Go on with every stage that is not done, also after a failure; what was paid for is free."""
-    return finish(control.act(out(), place_of(url, data), post_id, "run"))
+    return finish(control.act(out(), place_of(url, data), post_id, lambda to: to.run(post_id)))
 
 
 @app.command()
@@ -65,23 +65,25 @@ def rerun(
     data: Data = Path(DEFAULT),
 ) -> int:
     """Make one stage's result anew; what rests on it is marked stale."""
-    action = f"rerun/{control.stage_of(stage)}" + ("?cascade=true" if cascade else "")
-    return finish(control.act(out(), place_of(url, data), post_id, action))
+    named, place = control.stage_of(stage), place_of(url, data)
+    return finish(
+        control.act(out(), place, post_id, lambda to: to.rerun(post_id, named, cascade=cascade))
+    )
 
 
 @app.command()
 def pause(post_id: PostId, url: Url = "", data: Data = Path(DEFAULT)) -> int:
     """Stop at the end of the stage that is running."""
-    return finish(control.act(out(), place_of(url, data), post_id, "pause"))
+    return finish(control.act(out(), place_of(url, data), post_id, lambda to: to.pause(post_id)))
 
 
 @app.command()
 def resume(post_id: PostId, url: Url = "", data: Data = Path(DEFAULT)) -> int:
     """Go on after a pause."""
-    return finish(control.act(out(), place_of(url, data), post_id, "resume"))
+    return finish(control.act(out(), place_of(url, data), post_id, lambda to: to.resume(post_id)))
 
 
 @app.command()
 def cancel(post_id: PostId, url: Url = "", data: Data = Path(DEFAULT)) -> int:
     """Stop now; `galley retry` takes it up again where it stopped."""
-    return finish(control.act(out(), place_of(url, data), post_id, "cancel"))
+    return finish(control.act(out(), place_of(url, data), post_id, lambda to: to.cancel(post_id)))

@@ -5,13 +5,33 @@ async with Gateway("http://127.0.0.1:8080") as galley:
     async for event in galley.follow(post["id"]):
         print(event.name, event.data.get("message"))
 
-A gateway that has answered once is given `patience` seconds to come back when it goes away: reads
+A gateway that was reached once is given `patience` seconds to come back when it goes away: reads
 are repeated, and so is what changes something, under one Idempotency-Key, so that it happens once.
 """
 
 from __future__ import annotations
 
+from shared.client.answers import Post, PostSummary
 from shared.client.connection import Event
 from shared.client.gateway import Gateway
+from shared.errors import (
+    GatewayAway,
+    GatewayError,
+    InvalidRequest,
+    NotFound,
+    StateConflict,
+    Unanswered,
+)
 
-__all__ = ["Event", "Gateway"]
+__all__ = [
+    "Event",
+    "Gateway",
+    "GatewayAway",
+    "GatewayError",
+    "InvalidRequest",
+    "NotFound",
+    "Post",
+    "PostSummary",
+    "StateConflict",
+    "Unanswered",
+]

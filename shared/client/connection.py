@@ -1,6 +1,6 @@
 """A connection to a gateway that comes and goes: asked again while it is away, never asked twice.
 
-A gateway that has answered once is given `patience` seconds to come back; what was refused for a
+A gateway that was reached once is given `patience` seconds to come back; what was refused for a
 reason is not asked again.
 """
 
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from ipaddress import ip_address
@@ -18,10 +17,11 @@ from urllib.parse import urlsplit
 import httpx
 from httpx_sse import SSEError, aconnect_sse
 
-from shared.errors import GatewayAway, GatewayError, Misconfigured
+from shared.client.refusals import refusal
+from shared.errors import GatewayAway, GatewayError, Misconfigured, Unanswered
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping
+    from collections.abc import AsyncGenerator
 
 FIRST_WAIT = 0.1
 LONGEST_WAIT = 2.0
@@ -29,7 +29,8 @@ LONGEST_WAIT = 2.0
 SILENCE = 45.0
 """Seconds without even a heartbeat after which a stream is dead."""
 AGAIN = (HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
-MOST_PROBLEMS = 3
+NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+READS = frozenset({"GET", "HEAD"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +59,16 @@ class Connection:
         await self._http.aclose()
 
     async def send(self, method: str, path: str, **rest: Any) -> httpx.Response:  # noqa: ANN401  passed to httpx
-        """The answer, once there is one. Raises `GatewayError`, `GatewayAway`."""
-        waits = Waits(self._patience)
+        """The answer, once there is one. Raises `GatewayError`, `GatewayAway`, `Unanswered`."""
+        waits, sent = Waits(self._patience), False
         while True:
             try:
                 response = await self._http.request(method, path, **rest)
             except httpx.TransportError as error:
-                await self._wait(waits, error)
+                # Only who changes something has to know whether what was sent has been done.
+                sent = sent or (method not in READS and not isinstance(error, NEVER_SENT))
+                self._met = self._met or sent
+                await self._wait(waits, Unanswered(self.url) if sent else error)
                 continue
             self._met = True
             if response.is_success:
@@ -80,8 +84,9 @@ class Connection:
             try:
                 async for event in self._stream(path, last_event_id):
                     last_event_id = event.id or last_event_id
-                    waits.over()
-                    yield event
+                    if event.name:
+                        waits.over()
+                        yield event
             except httpx.TransportError as error:
                 await self._wait(waits, error)
             except GatewayError as error:
@@ -92,6 +97,7 @@ class Connection:
                 await self._wait(waits, GatewayAway(self.url))
 
     async def _stream(self, path: str, last_event_id: str | None) -> AsyncGenerator[Event]:
+        """The events; one without a name is no event, but an id from which to resume."""
         headers = {} if last_event_id is None else {"Last-Event-ID": last_event_id}
         timeout = httpx.Timeout(self._http.timeout.connect, read=SILENCE)
         async with aconnect_sse(
@@ -103,8 +109,8 @@ class Connection:
             self._met = True
             try:
                 async for sse in source.aiter_sse():
-                    if sse.data:
-                        yield Event(sse.event, sse.id, json.loads(sse.data))
+                    told = json.loads(sse.data) if sse.data else {}
+                    yield Event(sse.event if sse.data else "", sse.id, told)
             except (SSEError, ValueError) as error:
                 raise self._stranger() from error
 
@@ -123,7 +129,7 @@ class Connection:
             raise self._stranger()
         return told
 
-    def many(self, response: httpx.Response) -> list[dict[str, Any]]:
+    def many(self, response: httpx.Response) -> list[Any]:
         """The answer as a JSON list. Raises `GatewayError` for anything else."""
         told = self._decoded(response)
         if not isinstance(told, list):
@@ -178,31 +184,3 @@ def is_here(url: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def refusal(response: httpx.Response) -> GatewayError:
-    """What the gateway said, in its own words where it used any."""
-    try:
-        told = response.json()
-    except ValueError:
-        told = None
-    status = response.status_code
-    if not isinstance(told, dict) or not told.get("detail"):
-        return GatewayError(status, f"the gateway answered {status} {response.reason_phrase}")
-    return GatewayError(status, _problems(told) or str(told["detail"]))
-
-
-def _problems(told: Mapping[str, Any]) -> str:
-    """Which fields are wrong, and how; empty when the gateway named none."""
-    found = told.get("errors")
-    if not isinstance(found, list) or not found:
-        return ""
-    sentences = [_problem(each) for each in found[:MOST_PROBLEMS] if isinstance(each, dict)]
-    more = f"; and {len(found) - MOST_PROBLEMS} more" if len(found) > MOST_PROBLEMS else ""
-    return "; ".join(sentences) + more
-
-
-def _problem(each: Mapping[str, Any]) -> str:
-    # The first word says where in the request the field is, which is the client's business.
-    place = str(each.get("field", "")).partition(".")[2]
-    return f"{place}: {str(each.get('problem', '')).removeprefix('Value error, ')}"

@@ -168,7 +168,7 @@ class Press:
     async def read(self, post: str, min_seq: str = "0") -> Row:
         """The post, once its rows have reached a sequence: with every line of its log."""
         await self.projected(min_seq)
-        return await self.gateway.post(post, min_seq=int(min_seq))
+        return {**await self.gateway.post(post, min_seq=int(min_seq))}
 
     async def projected(self, seq: str) -> None:
         """Until the rows have reached this sequence."""

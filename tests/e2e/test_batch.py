@@ -65,7 +65,7 @@ async def _watched(press: Press, stored: int, wanted: int) -> list[dict[str, int
 async def _told_whole(press: Press, ids: set[str]) -> None:
     """Every post tells its own story, each stage once, each line in its place."""
     for identity in ids:
-        post: dict[str, Any] = await press.gateway.post(identity)
+        post: dict[str, Any] = {**await press.gateway.post(identity)}
         lines = post["execution_logs"]
         assert [line["seq"] for line in lines] == sorted({line["seq"] for line in lines})
         events = Counter(line["event"] for line in lines)

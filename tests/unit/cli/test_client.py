@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shared.client import Event, Gateway
-from shared.errors import GatewayAway, GatewayError, Misconfigured
+from shared.errors import (
+    Flaw,
+    GatewayAway,
+    GatewayError,
+    InvalidRequest,
+    Misconfigured,
+    StateConflict,
+    Unanswered,
+)
 from shared.local.ports import free_port
 
 if TYPE_CHECKING:
@@ -134,11 +142,95 @@ async def test_a_change_that_was_not_answered_is_repeated_under_the_same_key() -
     scripts = (answer({"status": "ok"}), CUT, answer({"detail": "busy"}, 503), answer({"id": "p"}))
     async with serving(*scripts) as server, Gateway(server.url) as gateway:
         await gateway.health()
-        assert await gateway.create("A topic") == {"id": "p"}
-        assert await gateway.create("A topic") == {"id": "p"}
+        assert (await gateway.create("A topic"))["id"] == "p"
+        assert (await gateway.create("A topic"))["id"] == "p"
     keys = [headers["idempotency-key"] for _, headers in server.asked[1:]]
     assert len(set(keys[:3])) == 1
     assert keys[3] != keys[0]
+
+
+async def test_the_very_first_change_is_repeated_when_its_answer_is_lost() -> None:
+    async with serving(CUT, answer({"id": "p"})) as server, Gateway(server.url) as gateway:
+        assert (await gateway.create("A topic"))["id"] == "p"
+    assert server.asked[0][1]["idempotency-key"] == server.asked[1][1]["idempotency-key"]
+
+
+async def test_a_change_that_is_never_answered_may_have_been_done() -> None:
+    async with serving(CUT) as server, Gateway(server.url, patience=0.3) as gateway:
+        with pytest.raises(Unanswered, match="look before you repeat it"):
+            await gateway.cancel("p")
+
+
+async def test_every_change_but_a_patch_of_a_post_carries_a_key() -> None:
+    async with serving(answer({"id": "p"})) as server, Gateway(server.url) as gateway:
+        await gateway.approve("p", 7)
+        await gateway.retry_dead("p")
+        await gateway.create_profile("Site")
+        await gateway.change_rules("write", "Write.")
+        await gateway.delete("p")
+    keys = [headers["idempotency-key"] for _, headers in server.asked]
+    assert len(set(keys)) == len(keys) == 5
+
+
+async def test_a_list_is_read_page_by_page_and_no_item_comes_twice() -> None:
+    pages = [
+        answer({"items": [{"id": "a"}, {"id": "b"}], "pages": 2}),
+        answer({"items": [{"id": "b"}, {"id": "c"}], "pages": 2}),
+    ]
+    async with serving(*pages) as server, Gateway(server.url) as gateway:
+        found = [each["id"] async for each in gateway.each_post(status="failed")]
+    assert found == ["a", "b", "c"]
+    assert [request.partition("?")[2] for request, _ in server.asked] == [
+        f"order=asc&status=failed&page={page}&per_page=200" for page in (1, 2)
+    ]
+
+
+async def test_the_logs_of_all_posts_are_read_from_cursor_to_cursor() -> None:
+    pages = answer({"items": [{"seq": 9}], "next": 9}), answer({"items": [], "next": None})
+    async with serving(*pages) as server, Gateway(server.url) as gateway:
+        assert [each["seq"] async for each in gateway.each_log(q="x")] == [9]
+    assert server.asked[1][0].endswith("cursor=9")
+
+
+async def test_a_stream_that_was_cut_before_anything_happened_misses_nothing() -> None:
+    scripts = (stream("id: 5\n\n"), stream(sse(6)))
+    async with serving(*scripts) as server, Gateway(server.url) as gateway:
+        async for event in gateway.follow_all():
+            assert event.id == "6"
+            break
+    assert [headers.get("last-event-id") for _, headers in server.asked] == [None, "5"]
+
+
+async def test_a_state_that_does_not_allow_it_is_told_with_what_it_is() -> None:
+    told = {
+        "detail": "write is running",
+        "code": "stage-running",
+        "current_stage": "write",
+        "review": {"seq": 12, "stage": "write"},
+        "version": 4,
+    }
+    async with serving(answer(told, 409)) as server, Gateway(server.url) as gateway:
+        with pytest.raises(StateConflict, match="write is running") as refused:
+            await gateway.run("p")
+    now = refused.value
+    assert (now.status, now.code) == (409, "stage-running")
+    assert (now.current_stage, now.review, now.version) == ("write", 12, 4)
+
+
+async def test_each_wrong_row_of_a_batch_is_told_apart() -> None:
+    rows = [{"row": 3, "field": "word_count", "problem": "Input should be greater"}]
+    told = {"detail": "1 of the rows are not valid", "code": "invalid", "rows": rows}
+    async with serving(answer(told, 422)) as server, Gateway(server.url) as gateway:
+        with pytest.raises(InvalidRequest, match=r"^1 of the rows are not valid$") as refused:
+            await gateway.batch([{"topic": "x"}])
+    assert refused.value.flaws == (Flaw("word_count", "Input should be greater", 3),)
+
+
+async def test_what_the_gateway_did_not_foresee_is_told_with_its_number() -> None:
+    told = {"detail": "something went wrong here", "id": "k7"}
+    async with serving(answer(told, 500)) as server, Gateway(server.url) as gateway:
+        with pytest.raises(GatewayError, match=r"^something went wrong here: k7$"):
+            await gateway.post("p")
 
 
 async def test_a_gateway_never_met_is_not_waited_for() -> None:

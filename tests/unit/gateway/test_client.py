@@ -54,9 +54,9 @@ async def test_a_batch_under_one_key_is_made_once(served: House) -> None:
 async def test_a_control_decided_on_an_older_look_is_refused(served: House) -> None:
     async with Gateway(str(served.client.base_url)) as galley:
         made = await galley.create("Barley", gates=CLOSED)
-        await galley.control(made["id"], "run", version=made["version"])
+        await galley.run(made["id"], version=made["version"])
         with pytest.raises(GatewayError) as stale:
-            await galley.control(made["id"], "cancel", version=made["version"])
+            await galley.cancel(made["id"], version=made["version"])
     assert stale.value.status == 409
 
 
