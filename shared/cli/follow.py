@@ -55,7 +55,7 @@ async def _until_rest(
                 show(line)
             if event.name in COSTS:
                 watched.paid = await _paid(gateway, post_id)
-            if _may_rest(event):
+            if may_rest(event):
                 post = await gateway.post(post_id)
                 if post["waits_for"] not in MOVES_ON:
                     for line in watched.take(Event("snapshot", "", {**post}), clock()):
@@ -69,7 +69,7 @@ async def _paid(gateway: Gateway, post_id: str) -> float:
     return sum(float(call["cost_usd"]) for call in await gateway.calls(post_id))
 
 
-def _may_rest(event: Event) -> bool:
+def may_rest(event: Event) -> bool:
     """Lines of a stage at work are many, and none of them is an end; a warning may be one."""
     if event.name != "log":
         return event.name in MAY_REST

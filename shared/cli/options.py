@@ -1,4 +1,5 @@
-"""The options that several commands share, and how a command's coroutine becomes its exit code."""
+"""The options that several commands share, their places in the help, and how a command's coroutine
+becomes its exit code."""
 
 from __future__ import annotations
 
@@ -11,7 +12,14 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-DONE, FAILED, USAGE = 0, 1, 2
+DONE, FAILED, USAGE, STATE, AWAY = 0, 1, 2, 3, 4
+
+BEGIN = "Begin here"
+POSTS = "Posts"
+STEER = "Decide and steer"
+PRESS = "The press as a whole"
+TERMS = "What holds for posts to come"
+OPERATE = "For containers and operators"
 
 Data = Annotated[
     Path, typer.Option("--data", metavar="DIR", help="Where the plant keeps everything.")
@@ -29,6 +37,28 @@ PostId = Annotated[str, typer.Argument(metavar="POST", help="The post's id.")]
 Reviewed = Annotated[
     str, typer.Argument(metavar="STAGE", help="The stage whose result you have looked at.")
 ]
+AsJson = Annotated[bool, typer.Option("--json", help="For programs: the gateway's own words.")]
+Key = Annotated[
+    str | None,
+    typer.Option("--key", help="A word of yours: said again with it, nothing is made twice."),
+]
+Gates = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--gate",
+        metavar="STAGE=MODE",
+        help="After this stage: auto (go on), review or approve_only (wait for a person);"
+        " repeatable.",
+    ),
+]
+Fields = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[FIELD=VALUE]...",
+        help="As word_count=1200 or 'related_keywords=rye;oats'; without a value: the default.",
+    ),
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 
 def finish(command: Coroutine[object, object, int | None]) -> int:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.text import Text
 
 from shared.cli.follow import follow_post
+from shared.cli.lookup import profile_of
 from shared.cli.summary import summarize
-from shared.cli.terminal import one_line, say
+from shared.cli.terminal import emit, one_line, say
 from shared.cli.watched import log_line
 from shared.client import Gateway
 from shared.domain.values import ORDER, GateMode
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from shared.cli.place import Place
+    from shared.client import Post, PostSummary
 
 COMPLETE = "complete"
 
@@ -51,24 +54,38 @@ def gates(asked: Iterable[str]) -> dict[str, str]:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is handed in: the topic, further fields, a profile's name and a word against repeats."""
+
+    topic: str
+    fields: Mapping[str, object]
+    profile: str | None = None
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Which posts to list."""
+
+    status: str | None
+    search: str | None
+    everything: bool
+
+
 async def create(
-    console: Console,
-    place: Place,
-    topic: str,
-    gates: Mapping[str, str],
-    *,
-    words: int | None,
-    follow: bool,
+    console: Console, place: Place, order: Order, *, follow: bool, as_json: bool
 ) -> int:
     """Hand in a topic; with `follow`, watch it until it rests: 1 when a stage failed."""
     async with Gateway(place.url) as gateway:
-        fields = {} if words is None else {"word_count": words}
-        made = await gateway.create(topic, gates=gates, fields=fields)
+        made = await _handed_in(gateway, order)
+        if as_json:
+            emit(console, made)
+            return 0
         say(console, f"Post {made['id']} is in the press, as {made['slug']}.")
         if not follow:
-            say(
-                console, f"Look at it with: {place.command('show', made['id'])}, or at {place.url}/"
-            )
+            look = place.command("show", made["id"])
+            say(console, f"Look at it with: {look}, or at {place.url}/")
             return 0
         post = await follow_post(console, gateway, made["id"])
     summarize(console, post, place)
@@ -77,32 +94,64 @@ async def create(
     return int(post["current_stage"] == "failed")
 
 
-async def show(console: Console, place: Place, post_id: str) -> None:
+async def _handed_in(gateway: Gateway, order: Order) -> Post:
+    said = dict(order.fields)
+    if order.profile is not None:
+        said["profile_id"] = (await profile_of(gateway, order.profile))["id"]
+    return await gateway.create(order.topic, fields=said, idempotency_key=order.key)
+
+
+async def show(console: Console, place: Place, post_id: str, *, as_json: bool) -> None:
     """Print where a post stands."""
     async with Gateway(place.url) as gateway:
         post = await gateway.post(post_id)
+    if as_json:
+        emit(console, post)
+        return
     say(console, Text(one_line(post["topic"]), style="bold"))
     say(console, f"{post['slug']} ({post['current_stage']})")
     summarize(console, post, place)
 
 
-async def listed(console: Console, place: Place, status: str | None, search: str | None) -> None:
-    """Print the newest posts."""
+async def listed(console: Console, place: Place, asked: Asked, *, as_json: bool) -> None:
+    """Print the newest posts, or all of them."""
     async with Gateway(place.url) as gateway:
-        page = await gateway.posts(status=status, q=search)
-    for post in page["items"]:
+        found, total = await _found(gateway, asked)
+    if as_json:
+        emit(console, found)
+        return
+    for post in found:
         stands = Text(f"{one_line(post['current_stage']):<9} ", style="bold")
         say(console, Text(f"{post['id']}  ", style="dim") + stands + one_line(post["topic"]))
-    say(console, f"{len(page['items'])} of {page['total']:,} posts")
+    say(console, f"{len(found):,} of {total:,} posts")
+
+
+async def _found(gateway: Gateway, asked: Asked) -> tuple[list[PostSummary], int]:
+    if asked.everything:
+        every = gateway.each_post(status=asked.status, q=asked.search)
+        found = [post async for post in every]
+        return found, len(found)
+    page = await gateway.posts(status=asked.status, q=asked.search)
+    return page["items"], page["total"]
 
 
 async def logs(
-    console: Console, place: Place, post_id: str, level: Sequence[str], stage: str | None
+    console: Console,
+    place: Place,
+    post_id: str,
+    level: Sequence[str],
+    stage: str | None,
+    *,
+    as_json: bool,
 ) -> None:
     """Print the execution log."""
     async with Gateway(place.url) as gateway:
-        for entry in await gateway.logs(post_id, level=level, stage=stage):
-            say(console, _timed(entry))
+        entries = await gateway.logs(post_id, level=level, stage=stage)
+    if as_json:
+        emit(console, entries)
+        return
+    for entry in entries:
+        say(console, _timed(entry))
 
 
 def _timed(entry: Mapping[str, Any]) -> Text:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from shared.cli import control
-from shared.cli.options import Data, PostId, Reviewed, Url, finish
+from shared.cli.options import STEER, Data, PostId, Reviewed, Url, finish
 from shared.cli.place import place_of
 from shared.cli.terminal import out
 from shared.local.layout import DEFAULT
@@ -18,7 +18,7 @@ app = typer.Typer()
 Note = Annotated[str, typer.Option("--note", help="Why; kept with the decision.")]
 
 
-@app.command()
+@app.command(rich_help_panel=STEER)
 def approve(
     post_id: PostId,
     stage: Reviewed,
@@ -35,7 +35,7 @@ def approve(
     return finish(control.approve(out(), place, post_id, stage, note=note, edited=edited))
 
 
-@app.command()
+@app.command(rich_help_panel=STEER)
 def reject(
     post_id: PostId,
     stage: Reviewed,
@@ -47,13 +47,13 @@ def reject(
     return finish(control.reject(out(), place_of(url, data), post_id, stage, note=note))
 
 
-@app.command()
+@app.command(rich_help_panel=STEER)
 def retry(post_id: PostId, url: Url = "", data: Data = Path(DEFAULT)) -> int:
     """Go on with every stage that is not done, also after a failure; what was paid for is free."""
     return finish(control.act(out(), place_of(url, data), post_id, lambda to: to.run(post_id)))
 
 
-@app.command()
+@app.command(rich_help_panel=STEER)
 def rerun(
     post_id: PostId,
     stage: Annotated[str, typer.Argument(metavar="STAGE", help="The stage to run again.")],
@@ -71,19 +71,19 @@ def rerun(
     )
 
 
-@app.command()
+@app.command(rich_help_panel=STEER)
 def pause(post_id: PostId, url: Url = "", data: Data = Path(DEFAULT)) -> int:
     """Stop at the end of the stage that is running."""
     return finish(control.act(out(), place_of(url, data), post_id, lambda to: to.pause(post_id)))
 
 
-@app.command()
+@app.command(rich_help_panel=STEER)
 def resume(post_id: PostId, url: Url = "", data: Data = Path(DEFAULT)) -> int:
     """Go on after a pause."""
     return finish(control.act(out(), place_of(url, data), post_id, lambda to: to.resume(post_id)))
 
 
-@app.command()
+@app.command(rich_help_panel=STEER)
 def cancel(post_id: PostId, url: Url = "", data: Data = Path(DEFAULT)) -> int:
     """Stop now; `galley retry` takes it up again where it stopped."""
     return finish(control.act(out(), place_of(url, data), post_id, lambda to: to.cancel(post_id)))

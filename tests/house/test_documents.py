@@ -129,13 +129,14 @@ def test_every_make_command_is_a_target(path: Path) -> None:
 
 @each_document
 def test_every_galley_command_and_option_is_known(path: Path) -> None:
-    known = {
-        name: {option for each in command.params for option in each.opts}
-        for name, command in get_command(app).commands.items()  # type: ignore[attr-defined]
-    }
-    for name, *rest in commands(path, "galley"):
-        assert name in known
-        assert {word for word in rest if word.startswith("--")} <= known[name]
+    for words in commands(path, "galley"):
+        command, rest = get_command(app), words
+        while within := getattr(command, "commands", None):
+            assert rest, words
+            assert rest[0] in within, words
+            command, rest = within[rest[0]], rest[1:]
+        known = {option for each in command.params for option in each.opts}
+        assert {word for word in rest if word.startswith("--")} <= known
 
 
 def test_the_readme_begins_with_its_two_commands() -> None:

@@ -91,7 +91,7 @@ def test_a_decision_names_the_stage_that_was_looked_at(up: Running) -> None:
     (up.cwd / "mine.md").write_text("# My own plan\n\n## One\n\nFirst this, then that.\n")
     wrong = galley("approve", identity, "write", cwd=up.cwd)
     assert (wrong.returncode, wrong.stderr) == (
-        1,
+        3,
         "galley: write waits for no decision, but outline does\n",
     )
     accepted = galley("approve", identity, "outline", "--edited", "mine.md", cwd=up.cwd)
@@ -100,7 +100,7 @@ def test_a_decision_names_the_stage_that_was_looked_at(up: Running) -> None:
         "Done. The post is at write.",
     )
     again = galley("approve", identity, "outline", cwd=up.cwd)
-    assert again.returncode == 1
+    assert again.returncode == 3
     assert "outline waits for no decision" in again.stderr
 
 

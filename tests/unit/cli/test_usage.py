@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shared.cli.app import outcome
+from shared.cli.options import BEGIN, OPERATE, POSTS, PRESS, STEER, TERMS
 from shared.cli.posts import gates, topic_of
 from shared.errors import Misconfigured
 
@@ -38,13 +39,30 @@ def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         (("frobnicate",), 2, "No such command 'frobnicate'"),
         (("show", "x", "--url", "nowhere"), 2, "'nowhere' is no address"),
         (("show", "x", "--url", "http://[oops"), 2, "is no address"),
-        (("show", "x", "--url", "http://127.0.0.1:9"), 1, "no gateway answers at"),
+        (("show", "x", "--url", "http://127.0.0.1:9"), 4, "no gateway answers at"),
         (("show", "x"), 2, "start one with `galley up`"),
         (("approve", "x"), 2, "Missing argument 'STAGE'"),
         (("approve", "x", "end", *AWAY), 2, "there is no stage 'end'"),
         (("approve", "x", "edit", "--edited", "no.md", *AWAY), 2, "no.md cannot be read"),
         (("reject", "x", "edit", *AWAY), 2, "Missing option '--note'"),
         (("rerun", "x", "end", *AWAY), 2, "there is no stage 'end'"),
+        (("edit", "x", *AWAY), 2, "say what to change: FIELD=VALUE with topic, "),
+        (("edit", "x", "tpoic=y", *AWAY), 2, "there is no field 'tpoic'; there are topic, "),
+        (("edit", "x", "topic", *AWAY), 2, "'topic' says nothing: say FIELD=VALUE"),
+        (("edit", "x", "--output", "images=a", *AWAY), 2, "'images' makes no text"),
+        (("edit", "x", "--output", "write=no.md", *AWAY), 2, "no.md cannot be read"),
+        (("edit", "x", "tone=Dry", *AWAY), 4, "no gateway answers at"),
+        (("delete", "x", *AWAY), 2, "nobody can be asked here: say --yes"),
+        (("batch", "no.csv", *AWAY), 2, "no.csv cannot be read"),
+        (("batch", "-", "--follow", "--json", *AWAY), 2, "say one of them"),
+        (("queue", *AWAY), 4, "no gateway answers at"),
+        (("queue", "--watch", "--json", *AWAY), 2, "say one of them"),
+        (("dead", "retry"), 2, "Missing argument 'POST'"),
+        (("profiles", "set", "x", "slug=y", *AWAY), 2, "there is no field 'slug'"),
+        (("rules", "show", "end", *AWAY), 2, "there is no stage 'end'"),
+        (("rules", "restore", "write", "old", *AWAY), 2, "'old' is no version"),
+        (("costs", "--by", "moon", *AWAY), 2, "'moon' is not one of 'stage'"),
+        (("costs", "--days", "0", *AWAY), 2, "Invalid value for '--days'"),
         (("run", "nothing"), 2, "there is no service 'nothing'"),
         (("topology",), 2, "GALLEY_NATS_URL is not set"),
         (("up", "--live", "--simulate", "magic"), 2, "magic cannot be simulated"),
@@ -64,6 +82,25 @@ def test_every_error_is_one_sentence(
 def test_help_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert outcome(["--help"]) == 0
     assert "demo" in capsys.readouterr().out
+
+
+def test_the_help_leads_from_the_first_step_to_the_operators(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    outcome(["--help"])
+    told = capsys.readouterr().out
+    panels = (BEGIN, POSTS, STEER, PRESS, TERMS, OPERATE)
+    places = [told.index(panel) for panel in panels]
+    assert places == sorted(places)
+    assert "─ Commands ─" not in told
+
+
+@pytest.mark.parametrize("group", ["dead", "profiles", "settings", "rules"])
+def test_a_group_by_itself_shows_its_help(capsys: pytest.CaptureFixture[str], group: str) -> None:
+    assert outcome([group]) == 2
+    told = capsys.readouterr()
+    assert "Commands" in told.out
+    assert told.err == ""
 
 
 def test_no_arguments_show_the_help(capsys: pytest.CaptureFixture[str]) -> None:
