@@ -114,6 +114,7 @@ _OTHERS: Final = (
             *_READ,
             *_TAIL,
             *_READ_MEDIA,
+            *_WRITE_MEDIA,
             f"beats.{GATEWAY}.*",
             *(f"{_API}.CONSUMER.INFO.{STREAM}.{stage}" for stage in ORDER),
         ),
