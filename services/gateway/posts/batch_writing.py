@@ -83,11 +83,15 @@ def _distinct(rows: Sequence[Row]) -> None:
         if other != row.number:
             wrong.append(_problem(row, f"row {other} has the same slug"))
     if wrong:
-        raise BadRows("rows of the batch want the same slug", wrong)
+        raise _taken("rows of the batch want the same slug", wrong)
 
 
 def _problem(row: Row, problem: str) -> RowProblem:
     return RowProblem(row=row.number, field="slug", problem=problem)
+
+
+def _taken(detail: str, rows: Sequence[RowProblem]) -> BadRows:
+    return BadRows(detail, rows, code="slug-taken", status=409)
 
 
 async def _stored(gateway: Gateway, rows: Sequence[Row]) -> list[History]:
@@ -131,5 +135,5 @@ async def _revise(gateway: Gateway, rows: Sequence[Row]) -> None:
         elif not row.advance():
             wrong.append(_problem(row, "another post already owns this slug"))
     if wrong:
-        raise BadRows("another post owns a slug of the batch", wrong, code="slug-taken", status=409)
+        raise _taken("another post owns a slug of the batch", wrong)
     _distinct(rows)

@@ -125,7 +125,8 @@ async def test_a_batch_may_be_larger_than_a_post_but_not_without_end(house: Hous
 async def test_rows_that_want_one_slug_are_named(house: House) -> None:
     rows = [{"topic": "T", "slug": "mine"}, {"topic": "T"}, {"topic": "U", "slug": "mine"}]
     answer = await handed(house, rows)
-    clear(answer, 422)
+    clear(answer, 409)
+    assert answer.json()["code"] == "slug-taken"
     assert rows_of(answer) == [(3, "slug")]
     assert house.events.messages == []
 
