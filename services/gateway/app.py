@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from services.gateway import pages
 from services.gateway.control import control, redo
-from services.gateway.documents import profiles, rules, settings_api
+from services.gateway.documents import model_choices, profiles, rules, settings_api
 from services.gateway.files import files
 from services.gateway.insight import analytics, costs, logs
 from services.gateway.posts import batch, changing, deletion, duplicates, posts
@@ -79,7 +79,7 @@ def create_app(gateway: Gateway) -> FastAPI:
     )
     app.state.gateway = gateway
     problems.install(app)
-    openapi.document(app)
+    openapi.document(app, model_choices.documented(gateway.choices))
     for router in ROUTERS:
         app.include_router(router)
     probes = health(gateway.live, gateway.ready)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from shared.domain.values import Stage
 
@@ -51,6 +51,25 @@ class Choices:
 
 def choices(prices: PriceTable, defaults: Mapping[Stage, ModelSettings]) -> dict[Stage, Choices]:
     return {stage: _of(stage, prices, default) for stage, default in defaults.items()}
+
+
+def documented(choices: Mapping[Stage, Choices]) -> dict[str, Any]:
+    """What `stage_models` of the settings may say, as a JSON schema."""
+    stages = {stage.value: _schema(each) for stage, each in choices.items()}
+    return _object(stages) if stages else {"type": "object", "maxProperties": 0}
+
+
+def _schema(choices: Choices) -> dict[str, Any]:
+    legal = {
+        "model": choices.models,
+        "effort": choices.efforts,
+        "image_model": choices.image_models,
+    }
+    return _object({name: {"enum": [*values, None]} for name, values in legal.items()})
+
+
+def _object(properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "additionalProperties": False}
 
 
 def _of(stage: Stage, prices: PriceTable, default: ModelSettings) -> Choices:

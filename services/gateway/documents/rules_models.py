@@ -14,7 +14,7 @@ from services.gateway.web.schemas import Asked
 from services.gateway.web.text import Content, Line, whole
 from shared.domain.values import Stage
 
-MAX_BYTES = 64 * 1024
+MAX_CHARACTERS = 64 * 1024
 MAX_LINES = 2_000
 _MAX_VERSION = 10**15
 
@@ -30,10 +30,6 @@ type Side = Annotated[
 
 
 def _bounded(text: str) -> str:
-    if not text.strip():
-        raise ValueError("must say something")
-    if len(text.encode()) > MAX_BYTES:
-        raise ValueError(f"may have {MAX_BYTES:,} bytes at most")
     if text.count("\n") > MAX_LINES:
         raise ValueError(f"may have {MAX_LINES:,} lines at most")
     return text
@@ -45,7 +41,7 @@ type Number = Annotated[int, Field(strict=True, ge=1, le=_MAX_VERSION), BeforeVa
 class RulesChange(Asked):
     """The whole new text."""
 
-    content: Annotated[Content, AfterValidator(_bounded)]
+    content: Annotated[Content, Field(max_length=MAX_CHARACTERS), AfterValidator(_bounded)]
     actor: Actor = "local"
 
 

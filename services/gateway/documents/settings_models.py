@@ -51,9 +51,10 @@ class WebhookChange(Asked):
     """Where to tell what happened, and which events. It is signed with GALLEY_WEBHOOK_SECRET."""
 
     url: Annotated[Url, Field(min_length=1), AfterValidator(_safe)]
-    events: Annotated[list[NoticeEvent], Field(min_length=1, max_length=20)] = Field(
-        default=list(EVENTS)
-    )
+    events: Annotated[
+        list[NoticeEvent],
+        Field(min_length=1, max_length=20, json_schema_extra={"uniqueItems": True}),
+    ] = Field(default=list(EVENTS))
 
     @model_validator(mode="after")
     def _named_once(self) -> WebhookChange:

@@ -33,12 +33,10 @@ _ID = re.compile(r"[0-9]{1,20}")
 
 def resume_from(header: str | None, query: str | None) -> int | None:
     """The id to resume after; the header wins. Raises `BadRequest` for what is no id."""
-    said = header or query
-    if not said:
-        return None
-    if not _ID.fullmatch(said):
+    said = [each for each in (header, query) if each]
+    if not all(map(_ID.fullmatch, said)):
         raise BadRequest("the last event id has to be a sequence of the log: digits only")
-    return int(said)
+    return int(said[0]) if said else None
 
 
 class Stream:

@@ -22,8 +22,8 @@ _NULL = {"type": "null"}
 _PROBLEM = {"$ref": "#/components/schemas/Problem"}
 
 
-def document(app: FastAPI) -> None:
-    """Make the application serve its document in these words."""
+def document(app: FastAPI, stage_models: Json) -> None:
+    """Make the application serve its document in these words; `stage_models` are the legal ones."""
     plain = app.openapi
 
     def spelled() -> Json:
@@ -35,6 +35,8 @@ def document(app: FastAPI) -> None:
             answers.setdefault("500", {"description": "a defect of ours; the id names it"})
             for status in filter(_is_error, answers):
                 answers[status]["content"] = {MEDIA_TYPE: _problem(status, answers[status])}
+        said = found["components"]["schemas"]["SettingsChange"]["properties"]["stage_models"]
+        said["anyOf"] = [stage_models, _NULL]
         return found
 
     app.openapi = spelled  # type: ignore[method-assign]

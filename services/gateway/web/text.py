@@ -22,7 +22,8 @@ _DOCUMENTED = (
 _LINE = {"pattern": rf"^[^{_DOCUMENTED}]*$"}
 _WORDS = {"pattern": rf"^[^{_DOCUMENTED}]*[^\s{_DOCUMENTED}][^{_DOCUMENTED}]*$"}
 _ADDRESS = {"pattern": r"^(?:https://[a-z]+(?:[.][a-z]+)*(?:/[A-Za-z0-9/_.~-]*)?)?$"}
-_NO_NUL = {"pattern": r"^[^\u0000]*$"}
+# What counts as white space differs between readers of the document: none of it says something.
+_SAYING = {"pattern": r"^[^\u0000]*[^\s\u0000\u001c-\u001f\u0085\ufeff][^\u0000]*$"}
 _PARAGRAPHS = {
     "pattern": (
         r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\ufeff"
@@ -92,7 +93,7 @@ type Content = Annotated[
     str,
     StringConstraints(min_length=1, max_length=400_000),
     AfterValidator(_content),
-    Field(json_schema_extra=_NO_NUL),
+    Field(json_schema_extra=_SAYING),
 ]
 """A stage's whole output."""
 

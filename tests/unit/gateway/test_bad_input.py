@@ -243,6 +243,9 @@ async def test_a_last_event_id_that_is_none_is_refused(house: House, header: str
         headers = [(b"last-event-id", header.encode())]
         clear(await house.client.get(route, headers=headers), 400)
         clear(await house.client.get(route, params={"last_event_id": header}), 400)
+        valid = {"Last-Event-ID": "1"}
+        answer = await house.client.get(route, headers=valid, params={"last_event_id": header})
+        clear(answer, 400)
 
 
 async def test_an_unknown_address_and_a_wrong_method_are_problems_too(house: House) -> None:

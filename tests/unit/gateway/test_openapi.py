@@ -68,6 +68,27 @@ def test_every_write_takes_a_key_and_every_write_to_a_post_a_version(
             assert "If-Match" in headers, f"{method} {path}"
 
 
+def test_the_models_a_stage_may_be_set_to_are_named(house: House, document: dict[str, Any]) -> None:
+    settings = document["components"]["schemas"]["SettingsChange"]["properties"]
+    stages = settings["stage_models"]["anyOf"][0]["properties"]
+    for stage, choices in house.gateway.choices.items():
+        said = {name: each["enum"] for name, each in stages[stage]["properties"].items()}
+        assert said == {
+            "model": [*choices.models, None],
+            "effort": [*choices.efforts, None],
+            "image_model": [*choices.image_models, None],
+        }
+
+
+@pytest.mark.parametrize("path", ["/api/events", "/api/events/{post_id}"])
+def test_what_a_stream_sends_is_described_event_by_event(
+    document: dict[str, Any], path: str
+) -> None:
+    [(media_type, content)] = document["paths"][path]["get"]["responses"]["200"]["content"].items()
+    assert media_type == "text/event-stream"
+    assert content["schema"]["required"] == ["event", "data"]
+
+
 def test_no_parameter_is_documented_as_null(document: dict[str, Any]) -> None:
     for operation in operations(document):
         for parameter in operation.get("parameters", ()):

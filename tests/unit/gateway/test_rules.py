@@ -180,7 +180,17 @@ async def test_the_shipped_rules_are_put_in_force_again(house: House) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    ["", "  \n\t ", "a\x00b", "S3CRET" * MOST, "ß" * (MOST // 2 + 1), "\n" * 6_000 + "x", None, 1],
+    [
+        "",
+        "  \n\t ",
+        "a\x00b",
+        "\u001d",
+        "S3CRET" * MOST,
+        "ß" * (MOST + 1),
+        "\n" * 6_000 + "x",
+        None,
+        1,
+    ],
 )
 async def test_rules_that_cannot_be_used_are_refused(house: House, content: Any) -> None:
     answer = await house.client.put("/api/rules/write", json={"content": content})
@@ -190,8 +200,9 @@ async def test_rules_that_cannot_be_used_are_refused(house: House, content: Any)
 
 
 async def test_the_longest_rules_are_kept(house: House) -> None:
-    rules = await edited(house, "write", "x" * MOST)
-    assert rules["size"] == MOST
+    for character in ("x", "\u0001", "\U0001f415"):
+        rules = await edited(house, "write", character * MOST)
+        assert rules["content"] == character * MOST
 
 
 @pytest.mark.parametrize(
