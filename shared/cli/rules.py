@@ -150,7 +150,7 @@ def _tell(rules: Rules) -> None:
 
 async def _history(place: Place, stage: str, *, as_json: bool) -> None:
     async with Gateway(place.url) as gateway:
-        found = await gateway.rules_history(stage)
+        found = [each async for each in gateway.rules_history(stage)]
     if as_json:
         emit(out(), found)
         return
@@ -159,7 +159,7 @@ async def _history(place: Place, stage: str, *, as_json: bool) -> None:
         return
     table = grid("", "Version", "Rules", "By", "At", "Bytes", right={"Version", "Bytes"})
     for each in found:
-        size, at = f"{each['size']:,}", each["at"][:19]
+        size, at = f"{each['size']:,}", (each["at"] or "")[:19]
         table.add_row(*map(cell, (each["version"], each["source"], each["actor"], at, size)))
     out().print(table)
 
