@@ -31,7 +31,7 @@ COMPILE = $(VENV)/bin/uv pip compile --quiet --python-version 3.12 --universal \
 	--generate-hashes --no-emit-index-url --no-header \
 	$(if $(UPGRADE),--upgrade) pyproject.toml
 
-.PHONY: help demo up test check static bench lock clean
+.PHONY: help demo up test check static bench fuzz lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ static: $(VENV)/.dev
 	$(PY) -m mypy
 	$(VENV)/bin/lint-imports --no-logo
 	$(PY) -m shared.providers.pricing --check
+
+fuzz: $(VENV)/.dev ## thousands of requests made up from the OpenAPI document (CASES=20 SEED=1)
+	$(PY) -m tests.fuzz --cases $(or $(CASES),20) --seed $(or $(SEED),1)
 
 bench: $(VENV)/.dev ## how many pipelines a second this machine carries
 	$(PY) -m tests.bench

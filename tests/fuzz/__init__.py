@@ -1,0 +1,1 @@
+"""The gateway against its own OpenAPI document: requests made from it, valid and not."""
