@@ -13,7 +13,9 @@ from shared.errors import Misconfigured
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-EDITABLE = tuple(name for name in PostConfig.model_fields if name not in ("slug", "profile_id"))
+TERMS = ("gate_deadline_s", "gate_outcome")
+CONFIG = tuple(name for name in PostConfig.model_fields if name not in ("slug", "profile_id"))
+EDITABLE = (*CONFIG, *TERMS)
 ORDERED = ("slug", *(name for name in EDITABLE if name != "topic"))
 OF_PROFILES = (
     "name",
@@ -32,7 +34,7 @@ OF_PROFILES = (
     "related_keywords",
 )
 LISTS = frozenset(name for name, field in PostConfig.model_fields.items() if field.default == ())
-NUMBERS = frozenset({"word_count"})
+NUMBERS = frozenset({"word_count", "gate_deadline_s"})
 SEPARATOR = re.compile(r"[;|]")
 LONGEST_NUMBER = 18
 

@@ -40,7 +40,7 @@ class Run:
     def command(self, url: str) -> tuple[str, ...]:
         return (
             *(str(PROGRAM), "run", f"{url}/openapi.json", "--checks", "all"),
-            *("--exclude-checks", "max_response_time"),
+            *("--max-response-time", str(self.patience_s)),
             *("--phases", ",".join(self.phases), "--continue-on-failure"),
             *("--max-examples", str(self.cases), "--seed", str(self.seed)),
             *("--generation-database", "none"),

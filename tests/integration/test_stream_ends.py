@@ -26,7 +26,9 @@ def watching(plant: Plant, post: UUID) -> list[Subscription]:  # noqa: F811
 
 async def told(plant: Plant, post: UUID) -> list[int]:  # noqa: F811
     """The ids that the post's stream has to have told, by its execution log."""
-    return [entry["seq"] for entry in await plant.get(f"/api/posts/{post}/logs", limit=5_000)]
+    page = await plant.get(f"/api/posts/{post}/logs", limit=5_000)
+    assert page["next"] is None
+    return [entry["seq"] for entry in page["items"]]
 
 
 async def test_a_finished_post_s_stream_tells_its_end_and_is_open_for_what_may_follow(

@@ -13,10 +13,17 @@ from shared.errors import Misconfigured
 
 
 def test_a_value_is_a_text_a_number_a_list_or_the_default() -> None:
-    words = ["tone=Dry = exact", "word_count=900", "related_keywords=a; b|c", "niche="]
+    words = [
+        "tone=Dry = exact",
+        "word_count=900",
+        "gate_deadline_s=60",
+        "related_keywords=a; b|c",
+        "niche=",
+    ]
     assert fields(words, EDITABLE) == {
         "tone": "Dry = exact",
         "word_count": 900,
+        "gate_deadline_s": 60,
         "related_keywords": ["a", "b", "c"],
         "niche": None,
     }
@@ -36,7 +43,7 @@ def test_the_fields_are_those_the_gateway_takes() -> None:
     aside = {"stage_settings", "actor"}
     texts = {name for name in PostPatch.model_fields if name.endswith("_content")}
     assert set(EDITABLE) == PostPatch.model_fields.keys() - aside - texts
-    apart = {"topic", "profile_id", "stage_settings", "gate_deadline_s", "gate_outcome"}
+    apart = {"topic", "profile_id", "stage_settings"}
     assert set(ORDERED) == PostCreate.model_fields.keys() - apart
     assert set(OF_PROFILES) == ProfileChange.model_fields.keys() - {"default_stage_settings"}
 
