@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from shared.domain.values import Usage
 
 _UNKNOWN = ("started", "abandoned")
+_SUMMED = (
+    *("cost_usd", "tokens_in", "tokens_out"),
+    *("cache_read", "cache_write", "cache_write_1h", "tokens_image"),
+)
 
 
 def lines(facts: Iterable[Recorded]) -> tuple[CallRead, ...]:
@@ -34,8 +38,14 @@ def lines(facts: Iterable[Recorded]) -> tuple[CallRead, ...]:
     for seq, fact in facts:
         if isinstance(fact, CallFact):
             before = known.get(fact.name) or CallRead(**fact.name.model_dump())
-            known[fact.name] = before.model_copy(update=_told(seq, fact))
+            known[fact.name] = _merged(before, _told(seq, fact))
     return tuple(sorted(known.values(), key=_place))
+
+
+def _merged(before: CallRead, told: dict[str, Any]) -> CallRead:
+    """A late bill adds to what was billed before, as in the ledger of the rules."""
+    sums = {name: getattr(before, name) + told[name] for name in _SUMMED if name in told}
+    return before.model_copy(update=told | sums)
 
 
 def _place(line: CallRead) -> int:

@@ -12,7 +12,7 @@ from shared.domain.ledger import ledger
 from shared.domain.values import Stage, Usage
 from shared.testing import NOW, POST
 
-_END = ("open", "settled", "failed", "abandoned", "late")
+_END = ("open", "settled", "failed", "failed_then_late", "abandoned", "late")
 
 
 def attempt(number: int, end: str, cost: float) -> list[e.PostEvent]:
@@ -39,12 +39,15 @@ def attempt(number: int, end: str, cost: float) -> list[e.PostEvent]:
         "max_attempts": 3,
         "tries": 1,
     }
+    late = e.CallSettledLate.model_validate({**name, **paid})
+    failed = e.CallFailed.model_validate({**name, **paid, **broken})
     endings: dict[str, list[e.PostEvent]] = {
         "open": [],
         "settled": [e.CallSettled.model_validate({**name, **paid, **more})],
-        "failed": [e.CallFailed.model_validate({**name, **paid, **broken})],
+        "failed": [failed],
+        "failed_then_late": [failed, late],
         "abandoned": [abandoned],
-        "late": [abandoned, e.CallSettledLate.model_validate({**name, **paid})],
+        "late": [abandoned, late],
     }
     return [started, *endings[end]]
 
