@@ -5,6 +5,7 @@ An unexpected error becomes a 500 with an id that stands in our log beside the t
 
 from __future__ import annotations
 
+import asyncio
 import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -205,7 +206,7 @@ def where(place: Sequence[str | int]) -> str:
     return ".".join(parts)
 
 
-def unexpected(error: Exception) -> JSONResponse:
+def unexpected(error: BaseException) -> JSONResponse:
     """A defect of ours, told by an id."""
     name = ids.problem_id()
     log.error("gateway.unexpected", id=name, exc_info=error)
@@ -228,8 +229,17 @@ class Unexpected:
 
         try:
             await self._app(scope, receive, watched)
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
+            if _ended():
+                raise
             answer = unexpected(error)
             if started:
                 raise
             await answer(scope, receive, send)
+
+
+def _ended() -> bool:
+    """This very request is being ended. Otherwise a cancellation is that of something it awaited,
+    a defect like any other."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

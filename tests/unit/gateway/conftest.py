@@ -50,7 +50,7 @@ class ShakyLog(MemoryLog):
     """
 
     away = False
-    broken = False
+    broken: BaseException | None = None
     unconfirmed = 0
 
     def __init__(self) -> None:
@@ -90,8 +90,8 @@ class ShakyLog(MemoryLog):
             await others()
 
     def _reach(self) -> None:
-        if self.broken:
-            raise ZeroDivisionError("S3CRET")
+        if self.broken is not None:
+            raise self.broken
         if self.away:
             raise LogUnavailable("the log is away")
 

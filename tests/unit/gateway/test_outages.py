@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
+import pytest
 from structlog.testing import capture_logs
 
 from shared.domain.events import PostCreated, StageApproved
@@ -53,17 +55,20 @@ async def test_a_decision_the_server_did_not_confirm_is_found_and_not_repeated(
     assert facts(house, StageApproved) == 1
 
 
-async def test_a_defect_is_told_by_an_id_that_stands_in_the_log(house: House) -> None:
+@pytest.mark.parametrize("defect", [ZeroDivisionError("S3CRET"), asyncio.CancelledError("S3CRET")])
+async def test_a_defect_is_told_by_an_id_that_stands_in_the_log(
+    house: House, defect: BaseException
+) -> None:
     post = await house.posted()
-    house.events.broken = True
+    house.events.broken = defect
     with capture_logs() as lines:
         answer = await house.client.get(f"/api/posts/{post}")
     assert answer.status_code == 500
     assert "S3CRET" not in answer.text
     [line] = [each for each in lines if each["event"] == "gateway.unexpected"]
     assert line["id"] == answer.json()["id"]
-    assert isinstance(line["exc_info"], ZeroDivisionError)
-    house.events.broken = False
+    assert line["exc_info"] is defect
+    house.events.broken = None
     assert (await house.client.get(f"/api/posts/{post}")).status_code == 200
 
 
