@@ -13,7 +13,7 @@ import re
 from typing import Any
 from uuid import uuid4
 
-import requests
+import httpx
 import schemathesis
 from schemathesis.core.parameters import ParameterLocation
 
@@ -42,8 +42,13 @@ def a_repeated_write_is_answered_alike(ctx: Any, response: Any, case: Any) -> No
     sent = response.request
     if not response.status_code < 300 or KEY not in sent.headers:
         return
-    with requests.Session() as session:
-        again = session.send(sent, timeout=SENT_AGAIN_WITHIN_S)
+    again = httpx.request(
+        sent.method,
+        sent.url,
+        headers=dict(sent.headers),
+        content=sent.body,
+        timeout=SENT_AGAIN_WITHIN_S,
+    )
     assert again.status_code == response.status_code, again.text
 
 
