@@ -29,6 +29,7 @@ from services.gateway.documents.settings_models import (
 from services.gateway.web import ids
 from services.gateway.web.documented import DOCUMENT_WRITTEN, LISTED
 from services.gateway.web.preconditions import IfMatch
+from services.gateway.web.problems import NoSigningSecret
 from shared.domain.documents import ModelChoice, Version, settings_in, settings_ref
 from shared.domain.values import GateMode, Stage
 
@@ -39,11 +40,6 @@ if TYPE_CHECKING:
     from shared.domain.documents import GlobalSettings, Webhook
 
 router = APIRouter(prefix="/api/settings", tags=["settings"])
-
-_UNSIGNED = (
-    "needs a secret to sign with: set GALLEY_WEBHOOK_SECRET in the gateway's environment, start it"
-    " again, then name the address"
-)
 
 
 async def in_force(gateway: Gateway) -> GlobalSettings:
@@ -126,10 +122,8 @@ def _stage_model(stage: Stage, choices: Choices, said: ModelChoice) -> StageMode
 
 
 def _require_legal(gateway: Gateway, asked: SettingsChange) -> None:
-    """Raises what a request with a value out of bounds raises."""
+    """Raises what a request with a value out of bounds raises, and `NoSigningSecret`."""
     wrong: list[dict[str, Any]] = []
-    if asked.webhook is not None and not gateway.signs:
-        wrong.append({"loc": ("body", "webhook"), "msg": _UNSIGNED, "type": "value_error"})
     for stage, said in (asked.stage_models or {}).items():
         choice = ModelChoice.model_validate(said.model_dump())
         for name, problem in gateway.choices[stage].objections(choice):
@@ -137,6 +131,8 @@ def _require_legal(gateway: Gateway, asked: SettingsChange) -> None:
             wrong.append({"loc": place, "msg": problem, "type": "value_error"})
     if wrong:
         raise RequestValidationError(wrong)
+    if asked.webhook is not None and not gateway.signs:
+        raise NoSigningSecret
 
 
 def _shown(version: Version | None) -> list[SettingRead]:

@@ -81,6 +81,16 @@ class BeyondLog(GalleyError):
         super().__init__(f"sequence {wanted} lies beyond the end of this log")
 
 
+class NoSigningSecret(GalleyError):
+    """This gateway has nothing to sign a notice with."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "a webhook needs a secret to sign with: set GALLEY_WEBHOOK_SECRET in the gateway's"
+            " environment, start it again, then name the address"
+        )
+
+
 class BadRequest(GalleyError):
     """The request cannot be understood."""
 
@@ -141,6 +151,7 @@ _KNOWN: Sequence[tuple[type[GalleyError], int, str, Mapping[str, str] | None]] =
     (Contended, 503, "contended", _AGAIN),
     (Contradictory, 409, "contradictory", None),
     (BeyondLog, 409, "beyond-log", None),
+    (NoSigningSecret, 409, "no-signing-secret", None),
     (NotYet, 503, "not-yet", _AGAIN),
     (ReadModelAway, 503, "read-model-away", _AGAIN),
     (TooLarge, 413, "too-large", None),

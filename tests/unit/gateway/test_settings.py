@@ -224,10 +224,9 @@ async def test_a_webhook_tells_everything_unless_told_otherwise(house: House, ur
 
 async def test_a_webhook_without_a_secret_is_refused_at_once_with_what_to_do(house: House) -> None:
     house.app.state.gateway = replace(house.gateway, signs=False)
-    answer = await refused(house, {"webhook": {"url": URL}})
-    (told,) = answer.json()["errors"]
-    assert told["field"] == "body.webhook"
-    assert "GALLEY_WEBHOOK_SECRET" in told["problem"]
+    answer = await house.client.patch("/api/settings", json={"webhook": {"url": URL}})
+    assert (answer.status_code, answer.json()["code"]) == (409, "no-signing-secret")
+    assert "GALLEY_WEBHOOK_SECRET" in answer.json()["detail"]
     assert URL not in answer.text
     await said(house, concurrency={"write": 7}, webhook=None)
 
