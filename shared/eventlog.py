@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from shared.domain.post import Post, fold
+from shared.domain.evolve import fold
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from shared.domain.documents import DocRef, Document, Kind, Standing, Unreadable, Version
     from shared.domain.events import Fact, PostEvent, Recorded, StageRequested
+    from shared.domain.post import Post
     from shared.domain.subjects import PostRef
     from shared.domain.values import Stage
 

@@ -30,9 +30,10 @@ from shared.domain.events import (
     Recorded,
     StageCompleted,
 )
+from shared.domain.evolve import evolve
 from shared.domain.journal import journal
 from shared.domain.outputs import changed_output
-from shared.domain.post import Post, evolve
+from shared.domain.post import Post
 from shared.domain.status import current_stage, waits_for
 from shared.domain.values import ORDER, Stage
 

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from shared.domain import events as e
 from shared.domain.decide import decide
-from shared.domain.post import Post, fold
+from shared.domain.evolve import fold
 from shared.domain.values import ORDER, Metrics, PostConfig, Stage
 from shared.errors import GalleyError
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from shared.domain.commands import AnyCommand
     from shared.domain.events import AnyFlow, PostEvent, Recorded
+    from shared.domain.post import Post
 
 POST = UUID("6a1e7000-0000-4000-8000-000000000001")
 OTHER = UUID("6a1e7000-0000-4000-8000-000000000002")

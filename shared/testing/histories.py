@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from shared.domain import commands as c
 from shared.domain.decide import decide
 from shared.domain.events import Recorded
-from shared.domain.post import Post, evolve
+from shared.domain.evolve import evolve
+from shared.domain.post import Post
 from shared.domain.values import GateMode, GateTerms, ModelSettings, Stage
 from shared.errors import Rejected
 from shared.testing import CONFIG, METRICS, NOW, POST

@@ -14,8 +14,8 @@ from services.gateway.posts.present import View
 from services.gateway.posts.views import told
 from services.gateway.web.problems import NotYet
 from shared.domain.events import Progressed, Recorded
+from shared.domain.evolve import fold
 from shared.domain.outputs import outputs
-from shared.domain.post import fold
 from shared.errors import NoSuchPost
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ import json
 from typing import TYPE_CHECKING
 
 from shared.domain.events import ReviewRequested, StageFact
+from shared.domain.evolve import fold
 from shared.domain.journal import journal
 from shared.domain.notices import delivery_of
-from shared.domain.post import fold
 
 if TYPE_CHECKING:
     from shared.domain.events import Recorded

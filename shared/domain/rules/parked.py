@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shared.domain.events import AnyFlow, Recorded, StageDiscarded
-from shared.domain.post import Post, evolve
+from shared.domain.evolve import evolve
 from shared.domain.rules.changing import change
 from shared.domain.rules.starting import go_on
 from shared.domain.rules.steps import resumed
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from shared.domain.commands import ChangePost, DiscardFailed, RetryFailed
+    from shared.domain.post import Post
     from shared.domain.values import Stage
 
 

@@ -14,7 +14,8 @@ from shared.domain.events import (
     StageDeferred,
     StageFailed,
 )
-from shared.domain.post import Active, Post, following
+from shared.domain.evolve import following
+from shared.domain.post import Active, Post
 from shared.domain.rules.deadlines import deadline
 from shared.domain.rules.steps import NEARLY_FULL, advance
 from shared.domain.text import digest, words

@@ -24,7 +24,8 @@ from shared.domain.events import (
     PostRestarted,
     Recorded,
 )
-from shared.domain.post import Next, Post, Review, evolve
+from shared.domain.evolve import evolve
+from shared.domain.post import Next, Post, Review
 from shared.domain.rules.deadlines import moved
 from shared.domain.rules.reviewing import accept
 from shared.domain.rules.steps import id_of, request, resumed

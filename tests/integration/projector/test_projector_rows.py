@@ -19,10 +19,10 @@ from services.projector.rows import clean
 from services.projector.store import Position, open_store
 from shared.domain import events as e
 from shared.domain.events import Recorded
+from shared.domain.evolve import fold
 from shared.domain.journal import journal
 from shared.domain.ledger import ledger
 from shared.domain.outputs import outputs
-from shared.domain.post import fold
 from shared.domain.values import Stage
 from shared.errors import Conflict, Misconfigured
 from shared.testing import OTHER, POST

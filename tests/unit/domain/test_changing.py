@@ -8,7 +8,7 @@ import pytest
 
 from shared.domain import commands as c
 from shared.domain import events as e
-from shared.domain.post import fold
+from shared.domain.evolve import fold
 from shared.domain.values import Deadline, GateMode, GateTerms, Stage
 from shared.errors import CommandReused, GateForbidsEdit, NoSuchPost, Rejected, StageRunning
 from shared.testing import CONFIG, LATER, NOW, POST, Given, after, given

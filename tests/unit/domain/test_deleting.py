@@ -6,7 +6,8 @@ import pytest
 
 from shared.domain import commands as c
 from shared.domain import events as e
-from shared.domain.post import Post, fold
+from shared.domain.evolve import fold
+from shared.domain.post import Post
 from shared.domain.values import Stage
 from shared.errors import CommandReused, NoSuchPost, Rejected
 from shared.testing import CONFIG, NOW, OTHER, POST, Given, after, given

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.domain import commands as c
-from shared.domain.post import fold
+from shared.domain.evolve import fold
 from shared.domain.rules.steps import NEARLY_FULL
 from shared.domain.values import GateMode, Stage
 from shared.errors import HistoryFull

@@ -13,8 +13,9 @@ from pydantic import TypeAdapter
 
 from shared.domain import events as e
 from shared.domain.decide import decide
+from shared.domain.evolve import evolve, fold
 from shared.domain.journal import journal
-from shared.domain.post import Post, evolve, fold
+from shared.domain.post import Post
 from shared.domain.rules.deadlines import deadline
 from shared.domain.status import current_stage, waits_for
 from shared.domain.subjects import MAIN, PostRef, subject_of

@@ -8,9 +8,9 @@ from uuid import uuid5
 import pytest
 
 from shared.domain import events as e
+from shared.domain.evolve import fold
 from shared.domain.journal import journal
 from shared.domain.notices import EVENTS, PAUSES_S, delivery_of, lost_at, next_due, told_as
-from shared.domain.post import fold
 from shared.domain.subjects import MAIN, PostRef, subject_of
 from shared.domain.values import NoticeEvent, Stage
 from shared.testing import NOW, OTHER, POST, after, numbered

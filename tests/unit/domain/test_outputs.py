@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from hypothesis import given
 
+from shared.domain.evolve import fold
 from shared.domain.outputs import outputs, sources
-from shared.domain.post import fold
 from shared.domain.text import digest, words
 from shared.domain.values import Source, Stage
 from shared.testing import after

@@ -11,7 +11,8 @@ from shared.domain import commands as c
 from shared.domain import events as e
 from shared.domain.decide import decide
 from shared.domain.events import Recorded
-from shared.domain.post import Post, fold
+from shared.domain.evolve import fold
+from shared.domain.post import Post
 from shared.domain.values import ORDER, Source, Stage, Usage
 from shared.testing import CONFIG, METRICS, NOW
 

@@ -13,9 +13,10 @@ from services.projector.projection import due_at, project, row_of, set_aside, st
 from services.projector.rows import Changes, clean, clean_json
 from shared.domain import events as e
 from shared.domain.events import Recorded
+from shared.domain.evolve import fold
 from shared.domain.journal import journal
 from shared.domain.outputs import outputs
-from shared.domain.post import Held, Post, Review, fold
+from shared.domain.post import Held, Post, Review
 from shared.domain.subjects import MAIN, PostRef
 from shared.domain.values import Deadline, GateMode, Stage
 from shared.eventlog import Reading, Stored

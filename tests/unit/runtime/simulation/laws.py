@@ -6,8 +6,8 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 from shared.domain import events as e
+from shared.domain.evolve import fold
 from shared.domain.ledger import ledger
-from shared.domain.post import fold
 from shared.domain.subjects import place_of
 from tests.unit.runtime.simulation.provider import SECRET
 

@@ -16,7 +16,8 @@ from uuid import UUID
 from shared.domain import commands as c
 from shared.domain.decide import decide
 from shared.domain.events import Recorded, StageRequested
-from shared.domain.post import Post, fold
+from shared.domain.evolve import fold
+from shared.domain.post import Post
 from shared.domain.subjects import MAIN, PostRef
 from shared.domain.values import GateMode, ModelSettings, PostConfig, Stage
 from shared.errors import Conflict, Rejected
