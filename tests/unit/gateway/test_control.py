@@ -92,6 +92,20 @@ async def test_an_unnamed_approval_never_answers_a_review_opened_meanwhile(house
     assert facts(house, StageApproved) == 1
 
 
+async def test_an_approval_that_another_has_overtaken_is_refused_and_starts_nothing(
+    house: House,
+) -> None:
+    post = await in_review(house)
+
+    async def faster() -> None:
+        assert (await told(house, post, "approve")).status_code == 200
+
+    house.events.before["append"] = faster
+    assert (await told(house, post, "approve")).status_code == 409
+    assert facts(house, StageApproved) == 1
+    assert facts(house, StageRequested) == 2
+
+
 async def test_fifty_opposing_decisions_at_once_leave_exactly_one(house: House) -> None:
     post = await in_review(house)
     answers = await asyncio.gather(
