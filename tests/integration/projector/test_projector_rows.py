@@ -120,6 +120,17 @@ async def test_a_finished_article_with_its_calls_is_all_there(dsn: str, db: Read
     assert (slug, stage, completed) == ("how-to-train-a-puppy", "complete", post.completed_at)
 
 
+async def test_a_row_that_is_written_from_memory_is_never_that_of_an_older_fact(
+    dsn: str, db: Reading
+) -> None:
+    history = article(POST)
+    async with open_store(dsn) as store:
+        batches = Batches(store, await store.begin("tape"), remembered=10)
+        for each in taped(history):
+            await batches.apply([each])
+    await check(db, history)
+
+
 async def test_what_postgres_cannot_hold_is_replaced_in_every_column(dsn: str, db: Reading) -> None:
     history = article(POST, topic="a\0topic", text="a\0text", line="a\0line")
     await applied(dsn, taped(history))
