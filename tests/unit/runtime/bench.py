@@ -129,7 +129,7 @@ class Bench:
         tools = Tools(
             events=log or self.log,
             media=self.media,
-            models={"claude": self.model},
+            models={"claude": self.model, "gemini": self.model},
             prices=prices(),
             policy=self.policy,
             now=lambda: self.clock,

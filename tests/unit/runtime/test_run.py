@@ -1,6 +1,9 @@
 """A run from first look to acknowledgement, on an in-memory log."""
 
 import asyncio
+from dataclasses import replace
+
+import pytest
 
 from shared.domain.commands import CancelPipeline, DeletePost, PausePipeline, RunStage, WakeStage
 from shared.domain.events import (
@@ -15,10 +18,12 @@ from shared.domain.events import (
     StageStarted,
 )
 from shared.domain.ledger import ledger
-from shared.domain.values import GateMode, Stage
+from shared.domain.values import GateMode, Stage, Usage
 from shared.errors import Permanent, Transient
 from shared.eventlog import Append
-from tests.unit.runtime.bench import POST, Bench, Model, answer, asks, kinds
+from shared.providers.port import Answer
+from shared.runtime.desk import Work
+from tests.unit.runtime.bench import MODEL, POST, Bench, Model, answer, ask, asks, kinds
 
 
 def busy(retry_after: float | None = None) -> Transient:
@@ -57,6 +62,27 @@ async def test_what_a_run_took_stands_in_its_completion():
     [completed] = only(await bench.facts(), StageCompleted)
     assert completed.metrics.tokens_in == 2000
     assert completed.metrics.cost_usd == ledger(await bench.recorded()).settled_usd > 0
+
+
+async def test_the_cost_and_the_time_of_a_run_hold_what_a_second_provider_took():
+    painter = "gemini-3.1-flash-image"
+    drawn = Usage(model=painter, tokens_in=100, tokens_out=1120, tokens_image=1120)
+    bench = Bench(Model([answer(), Answer(text="", usage=drawn)]))
+
+    async def illustrated(desk):
+        await desk.ask("manifest", ask("manifest", desk), asking="Asking for the manifest")
+        picture = replace(ask("image-1", desk), provider="gemini", model=painter)
+        await desk.ask("image-1", picture, asking="Asking for the picture")
+        bench.later(2.5)
+        return Work(output="{}", summary="Done")
+
+    await bench.create()
+    await bench.run(illustrated)
+    [completed] = only(await bench.facts(), StageCompleted)
+    took = completed.metrics
+    assert took.by_model == {MODEL: pytest.approx(0.004), painter: pytest.approx(0.06725)}
+    assert took.cost_usd == ledger(await bench.recorded()).settled_usd == pytest.approx(0.07125)
+    assert took.duration_s == 2.5
 
 
 async def test_a_gated_stage_ends_in_a_review():
