@@ -209,9 +209,9 @@ class Posts(Requests):
             if (cursor := page["next"]) is None:
                 return found
 
-    async def calls(self, post_id: str) -> list[Call]:
-        """Every attempt of every paid call, and what it cost."""
-        return await self._many(Call, f"/api/posts/{post_id}/calls")
+    async def calls(self, post_id: str, *, min_seq: int | None = None) -> list[Call]:
+        """Every attempt of every paid call, and what it cost; `min_seq` as for `post`."""
+        return await self._many(Call, f"/api/posts/{post_id}/calls", {"min_seq": min_seq})
 
     async def analytics(self, post_id: str) -> Analytics:
         """The article in figures. Raises `NotFound` until a draft is written."""

@@ -464,6 +464,17 @@ async def test_min_seq_holds_for_lines_and_calls_that_are_no_steps_of_the_post(
     assert whole["ledger"]["settled_usd"] == 0.125
 
 
+async def test_calls_are_as_new_as_the_sequence_a_client_has_seen(plant: Plant) -> None:
+    post = await plant.posted()
+    async with plant.projecting():
+        pass
+    url = f"/api/posts/{post}/calls"
+    await plant.pay(post, await plant.run(post), settle=True)
+    last = (await plant.gateway.events.state()).last
+    paid = await plant.get(url, min_seq=last)
+    assert [(each["outcome"], each["ended_seq"]) for each in paid] == [("settled", last)]
+
+
 async def test_whoever_follows_next_sees_each_entry_once_whatever_rows_and_log_do(
     plant: Plant,
 ) -> None:

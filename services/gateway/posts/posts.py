@@ -85,6 +85,6 @@ async def read_logs(
 
 
 @router.get("/{post_id}/calls", responses=READ)
-async def read_calls(gateway: Wired, post_id: UUID) -> list[CallRead]:
+async def read_calls(gateway: Wired, post_id: UUID, min_seq: Sequence = 0) -> list[CallRead]:
     """Every attempt of every paid call, and what it cost."""
-    return await reading.calls(gateway, post_id)
+    return await reading.calls(gateway, post_id, min_seq)

@@ -77,9 +77,9 @@ async def entries(gateway: Gateway, post_id: UUID, asked: EntryFilter) -> EntryP
     )
 
 
-async def calls(gateway: Gateway, post_id: UUID) -> list[CallRead]:
+async def calls(gateway: Gateway, post_id: UUID, min_seq: int = 0) -> list[CallRead]:
     """Every attempt of a paid call, in the order they were claimed."""
-    return list((await gateway.views.view(gateway.ref(post_id))).calls)
+    return list((await one(gateway, post_id, min_seq)).calls)
 
 
 async def _rows_of(gateway: Gateway, post_id: UUID, asked: EntryFilter) -> list[Entry] | None:

@@ -60,6 +60,15 @@ async def test_a_control_decided_on_an_older_look_is_refused(served: House) -> N
     assert stale.value.status == 409
 
 
+async def test_calls_are_read_no_older_than_asked_for(served: House) -> None:
+    async with Gateway(str(served.client.base_url)) as galley:
+        made = await galley.create("Spelt", gates=CLOSED)
+        assert await galley.calls(made["id"], min_seq=made["seq"]) == []
+        with pytest.raises(GatewayError) as beyond:
+            await galley.calls(made["id"], min_seq=made["seq"] + 1000)
+    assert beyond.value.code == "beyond-log"
+
+
 async def test_settings_are_read_and_changed(served: House) -> None:
     async with Gateway(str(served.client.base_url)) as galley:
         changed = await galley.change_settings(concurrency={"write": 2})

@@ -176,6 +176,17 @@ async def test_a_sequence_the_log_never_gave_out_is_waited_for_by_nobody(house: 
     assert (answer.status_code, answer.json()["code"]) == (409, "beyond-log")
 
 
+async def test_calls_wait_for_a_sequence_as_the_post_does(house: House) -> None:
+    post = await house.posted()
+    url = f"/api/posts/{post}/calls"
+    for asked, status in ((1000, 409), (-1, 422), (len(house.events.messages), 200)):
+        assert (await house.client.get(url, params={"min_seq": asked})).status_code == status
+    house.events.held.clear()
+    await house.complete(post, Stage.RESEARCH)
+    late = await house.client.get(url, params={"min_seq": len(house.events.messages)})
+    assert (late.status_code, late.json()["code"]) == (503, "not-yet")
+
+
 async def test_health_answers_on_every_address(house: House) -> None:
     assert (await house.client.get("/health")).json()["status"] == "ok"
     assert (await house.client.get("/livez")).status_code == 200
