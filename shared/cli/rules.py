@@ -19,7 +19,7 @@ from shared.local.layout import DEFAULT
 
 if TYPE_CHECKING:
     from shared.cli.place import Place
-    from shared.client.reports import Rules
+    from shared.client.reports import Rules, RulesListed
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -119,6 +119,23 @@ async def _listed(place: Place, *, as_json: bool) -> None:
         number = each["version"] or None
         table.add_row(*map(cell, (each["stage"], each["source"], number, f"{each['size']:,}")))
     out().print(table)
+    for each in found:
+        _warn(place, each)
+
+
+def _warn(place: Place, rules: RulesListed) -> None:
+    """Name what somebody has stored and no run is told."""
+    above, stage = rules["unreadable"], rules["stage"]
+    if above is None:
+        return
+    number = rules["version"]
+    holds = f"version {number} is" if number else "the shipped rules are"
+    why = "is damaged" if above["why"] == "damaged" else "was written by a newer Galley"
+    line = f"{stage}: version {above['version']} {why}; {holds} in force"
+    if above["why"] == "damaged":
+        back = place.command("rules", "restore", stage, str(number or SHIPPED))
+        line += f"; to build over it: {back}"
+    say(out(), line, "yellow")
 
 
 async def _show(place: Place, stage: str, version: int | None) -> None:

@@ -9,7 +9,7 @@ from shared.client.reports import (
     Rules,
     RulesDiff,
     RulesHistory,
-    RulesSummary,
+    RulesListed,
     RulesVersion,
     Setting,
     StageModel,
@@ -67,9 +67,9 @@ class Documents(Requests):
         """What each stage of a new post will call, and what it may be set to."""
         return (await self._one(StageModels, "/api/settings/stage-models"))["stages"]
 
-    async def all_rules(self) -> list[RulesSummary]:
+    async def all_rules(self) -> list[RulesListed]:
         """The rules in force for every stage, without their texts."""
-        return await self._many(RulesSummary, "/api/rules")
+        return await self._many(RulesListed, "/api/rules")
 
     async def rules(self, stage: str, version: int | None = None) -> Rules:
         """The rules of a stage in force, or as they were. Raises `NotFound`."""

@@ -198,6 +198,20 @@ class RulesSummary(TypedDict):
     updated_at: str | None
 
 
+class RulesUnreadable(TypedDict):
+    """What was stored above the version in force and cannot be read; `why`: damaged, or newer (than
+    the gateway)."""
+
+    version: int
+    why: str
+
+
+class RulesListed(RulesSummary):
+    """The rules in force, and what stands above them unread, if anything."""
+
+    unreadable: RulesUnreadable | None
+
+
 class Rules(RulesSummary):
     content: str
 

@@ -29,8 +29,9 @@ from services.gateway.documents.rules_models import (
     RulesChange,
     RulesDiff,
     RulesHistory,
+    RulesListed,
     RulesRead,
-    RulesSummary,
+    RulesUnreadable,
     RulesVersion,
     VersionNumber,
 )
@@ -38,7 +39,7 @@ from services.gateway.web import ids
 from services.gateway.web.documented import DOCUMENT_READ, DOCUMENT_WRITTEN, LISTED
 from services.gateway.web.preconditions import IfMatch
 from services.gateway.web.problems import Missing
-from shared.domain.documents import Unreadable, Version, rules_ref, rules_text
+from shared.domain.documents import Standing, Unreadable, Version, rules_ref, rules_text
 from shared.domain.values import Stage
 
 if TYPE_CHECKING:
@@ -51,12 +52,12 @@ _SHIPPED = "shipped"
 
 
 @router.get("", responses=LISTED)
-async def list_rules(gateway: Wired) -> list[RulesSummary]:
-    """The rules in force for every stage, without their texts."""
+async def list_rules(gateway: Wired) -> list[RulesListed]:
+    """The rules in force for every stage, without their texts; newer ones that cannot be read are
+    named."""
     refs = [rules_ref(gateway.tenant, stage) for stage in Stage]
-    found = await gateway.documents.latest(refs)
-    shown = [_shown(gateway, Stage(ref.id), found.get(ref)) for ref in refs]
-    return [RulesSummary.model_validate(each.model_dump(exclude={"content"})) for each in shown]
+    found = await gateway.documents.standing(refs)
+    return [_in_list(gateway, found.get(ref, Standing(ref))) for ref in refs]
 
 
 @router.get("/{stage}", responses=DOCUMENT_READ)
@@ -170,6 +171,15 @@ def _shown(gateway: Gateway, stage: Stage, version: Version | None) -> RulesRead
         updated_at=version.document.at if version else None,
         content=text,
     )
+
+
+def _in_list(gateway: Gateway, now: Standing) -> RulesListed:
+    shown = _shown(gateway, Stage(now.ref.id), now.version).model_dump(exclude={"content"})
+    return RulesListed(**shown, unreadable=_unreadable(now.above) if now.above else None)
+
+
+def _unreadable(above: Unreadable) -> RulesUnreadable:
+    return RulesUnreadable(version=above.seq, why="newer" if above.too_new else "damaged")
 
 
 def _listed(gateway: Gateway, stage: Stage, version: Version | Unreadable) -> RulesVersion:

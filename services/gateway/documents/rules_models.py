@@ -72,6 +72,20 @@ class RulesSummary(Answer):
     updated_at: datetime | None
 
 
+class RulesUnreadable(Answer):
+    """What was stored above the version in force and cannot be read: damaged, or written by a newer
+    Galley. Who builds over it names its `version` in If-Match."""
+
+    version: int
+    why: Literal["damaged", "newer"]
+
+
+class RulesListed(RulesSummary):
+    """The rules in force, and what stands above them unread; null when nothing does."""
+
+    unreadable: RulesUnreadable | None
+
+
 class RulesRead(RulesSummary):
     content: str
 

@@ -50,6 +50,8 @@ PAIRS: list[tuple[Any, type[BaseModel]]] = [
     (reports.StageModel, settings_models.StageModelRead),
     (reports.StageModels, settings_models.StageModelsRead),
     (reports.RulesSummary, rules_models.RulesSummary),
+    (reports.RulesUnreadable, rules_models.RulesUnreadable),
+    (reports.RulesListed, rules_models.RulesListed),
     (reports.Rules, rules_models.RulesRead),
     (reports.RulesVersion, rules_models.RulesVersion),
     (reports.RulesHistory, rules_models.RulesHistory),

@@ -39,6 +39,7 @@ async def test_untouched_rules_are_the_shipped_ones(house: House) -> None:
     assert {(each["source"], each["version"]) for each in listed} == {("shipped", 0)}
     assert all("content" not in each and each["size"] > 1_000 for each in listed)
     for each in listed:
+        assert each.pop("unreadable") is None
         answer = await house.client.get(f"/api/rules/{each['stage']}")
         assert answer.json() == each | {"content": house.gateway.shipped[each["stage"]]}
         assert answer.headers["etag"] == '"0"'
@@ -103,6 +104,24 @@ async def test_damaged_rules_leave_the_last_good_ones_in_force_and_can_be_replac
     await house.client.post("/api/rules/research/restore", json={"version": good})
     assert "galley-warning" not in (await house.client.get("/api/rules/research")).headers
     await edited(house, "research", "Better.")
+
+
+@pytest.mark.parametrize(
+    ("data", "why"), [(b'{"S3CRET": 1}', "damaged"), (b'{"schema_version": 99}', "newer")]
+)
+async def test_the_list_names_what_stands_above_the_rules_in_force_and_cannot_be_read(
+    house: House, data: bytes, why: str
+) -> None:
+    good = (await edited(house, "research", "Good."))["version"]
+    bad = await house.events.keep("docs.main.rules.research", data, good)
+    lost = await house.events.keep("docs.main.rules.write", data, 0)
+    listed = {each["stage"]: each for each in (await house.client.get("/api/rules")).json()}
+    told = {stage: each["unreadable"] for stage, each in listed.items() if each["unreadable"]}
+    assert told == {
+        "research": {"version": bad, "why": why},
+        "write": {"version": lost, "why": why},
+    }
+    assert (listed["research"]["version"], listed["write"]["version"]) == (good, 0)
 
 
 async def test_a_version_belongs_to_one_stage(house: House) -> None:

@@ -1,0 +1,50 @@
+"""What commands say of a gateway (on a real socket) in states that no plant gets into by itself."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from shared.cli.app import outcome
+
+if TYPE_CHECKING:
+    from tests.unit.gateway.conftest import House
+
+
+class Terminal:
+    """Commands given from a thread of their own, since each has an event loop of its own."""
+
+    def __init__(self, house: House, capsys: pytest.CaptureFixture[str]) -> None:
+        self.url = str(house.client.base_url)
+        self._capsys = capsys
+
+    async def told(self, *arguments: str) -> str:
+        """What a command says that succeeds."""
+        self._capsys.readouterr()
+        code = await asyncio.to_thread(outcome, [*arguments, "--url", self.url])
+        said = self._capsys.readouterr()
+        assert code == 0, said.err
+        return said.out
+
+
+@pytest.fixture
+def terminal(
+    served: House, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Terminal:
+    monkeypatch.setenv("COLUMNS", "200")
+    return Terminal(served, capsys)
+
+
+async def test_the_list_of_rules_warns_of_what_cannot_be_read(
+    served: House, terminal: Terminal
+) -> None:
+    assert "version" not in await terminal.told("rules", "list")
+    first = await served.events.keep("docs.main.rules.outline", b"[]", 0)
+    newer = await served.events.keep("docs.main.rules.edit", b'{"schema_version": 99}', 0)
+    *_, outline, edit = (await terminal.told("rules", "list")).splitlines()
+    assert f"outline: version {first} is damaged; the shipped rules are in force" in outline
+    assert "rules restore outline shipped" in outline
+    assert edit.startswith(f"edit: version {newer} was written by a newer Galley; ")
+    assert "restore" not in edit
