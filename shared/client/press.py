@@ -97,6 +97,13 @@ class Press(Requests):
         path, body = f"{DEAD}/{post_id}/discard", given({"note": note, "actor": actor})
         return await self._changed(Discarded, "POST", path, body=body, key=idempotency_key)
 
+    async def discard_all_dead(
+        self, *, note: str = "", actor: str | None = None, idempotency_key: str | None = None
+    ) -> Tally:
+        """Give up everything that is in the dead letter now."""
+        asked = {"note": note, "actor": actor}
+        return await self._changed(Tally, "DELETE", DEAD, asked=asked, key=idempotency_key)
+
     async def pause_all(self, *, idempotency_key: str | None = None) -> Tally:
         """Pause every post that would go on by itself, each at the end of its stage."""
         return await self._changed(Tally, "POST", "/api/queue/pause-all", key=idempotency_key)

@@ -67,8 +67,8 @@ class Unchanged(TypedDict):
 
 
 class Tally(TypedDict):
-    """How many posts were changed; `failed` could not be, and are by the next request. `failures`
-    names the first of these."""
+    """How many posts were changed (`status`: paused, resumed or cleared); `failed` could not be,
+    and are by the next request. `failures` names the first of these."""
 
     status: str
     count: int

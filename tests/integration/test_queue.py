@@ -419,10 +419,26 @@ async def test_the_whole_dead_letter_is_discarded_and_nothing_else(press: Press)
     for post in posts[:2]:
         await press.fail(post)
     answer = await press.client.delete("/api/queue/dead-letter", params={"actor": "ann"})
-    assert answer.json() == {"status": "cleared", "count": 2, "failed": 0}
+    assert answer.json() == {"status": "cleared", "count": 2, "failed": 0, "failures": []}
     assert (await press.get("/api/queue"))["running"] == 1
     again = await press.client.delete("/api/queue/dead-letter")
     assert again.json()["count"] == 0
+
+
+async def test_what_could_not_be_discarded_is_named(press: Press) -> None:
+    posts = [await press.posted() for _ in range(3)]
+    for post in posts:
+        await press.fail(post)
+    refusing = Refusing(press.gateway.events, {posts[0]})
+    shaky = create_app(replace(press.gateway, events=cast("PostLog", refusing)))
+    await press.get("/api/queue")
+    transport = httpx.ASGITransport(app=shaky)
+    async with httpx.AsyncClient(transport=transport, base_url="http://galley") as client:
+        told = (await client.delete("/api/queue/dead-letter")).json()
+    assert (told["count"], told["failed"]) == (2, 1)
+    assert told["failures"] == [{"post_id": str(posts[0]), "why": "the log is away"}]
+    again = (await press.client.delete("/api/queue/dead-letter")).json()
+    assert (again["count"], again["failed"], again["failures"]) == (1, 0, [])
 
 
 # --- the workers ------------------------------------------------------------------------------

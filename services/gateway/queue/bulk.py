@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from uuid import UUID
 
 import structlog
 from pydantic import BaseModel, ConfigDict
 
-from services.gateway.control.deciding import decided
+from services.gateway.control.deciding import SEQUENCE, decided
 from services.gateway.posts.reading import projected
+from services.gateway.web.answers import Answer
 from services.gateway.web.refusals import Refused
 from shared.errors import GalleyError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from fastapi import Response
 
     from services.gateway.context import Gateway
     from services.gateway.queue.queue_rows import Choice
@@ -31,6 +34,8 @@ log = structlog.get_logger()
 
 _AT_ONCE = 16
 MOST_NAMED = 20
+
+type Done = Literal["paused", "resumed", "cleared"]
 
 
 class Failure(BaseModel):
@@ -60,6 +65,16 @@ class Tally(BaseModel):
             seq=max(self.seq, other.seq),
             failures=(self.failures + other.failures)[:MOST_NAMED],
         )
+
+
+class BulkRead(Answer):
+    """How many posts were changed; `failed` could not be, and are by the next request. `failures`
+    names the first of these."""
+
+    status: Done
+    count: int
+    failed: int
+    failures: list[Failure]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,3 +115,12 @@ async def _one(gateway: Gateway, bulk: Bulk, post: UUID, turn: asyncio.Semaphore
             log.warning("gateway.not_done", post_id=str(post), why=str(error))
             return Tally(failed=1, failures=(Failure(post_id=post, why=str(error)[:200]),))
     return Tally(count=sum(name in stored.post.commands for name in names), seq=stored.last)
+
+
+def tell_all(response: Response, status: Done, tally: Tally) -> BulkRead:
+    """The answer, and in a header how far the log has come."""
+    if tally.seq:
+        response.headers[SEQUENCE] = str(tally.seq)
+    return BulkRead(
+        status=status, count=tally.count, failed=tally.failed, failures=list(tally.failures)
+    )

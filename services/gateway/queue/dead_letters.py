@@ -16,10 +16,10 @@ from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
 from services.gateway.context import Wired
-from services.gateway.control.deciding import SEQUENCE, Key, decided, spelled, tell
+from services.gateway.control.deciding import Key, decided, spelled, tell
 from services.gateway.posts.patch import PostPatch
 from services.gateway.posts.reading import projected
-from services.gateway.queue.bulk import Bulk, every
+from services.gateway.queue.bulk import Bulk, BulkRead, every, tell_all
 from services.gateway.queue.queue import Page
 from services.gateway.web.answers import Answer
 from services.gateway.web.documented import LISTED, WRITTEN
@@ -83,14 +83,6 @@ class RetryRead(Answer):
 class DiscardRead(Answer):
     status: Literal["discarded"] = "discarded"
     post_id: UUID
-
-
-class Cleared(Answer):
-    """How many posts left the dead letter; `failed` could not, and do by the next request."""
-
-    status: Literal["cleared"] = "cleared"
-    count: int
-    failed: int
 
 
 @router.get("", responses=LISTED)
@@ -219,7 +211,7 @@ async def discard_all(
     response: Response,
     asked: Annotated[Discard, Query()],
     idempotency_key: Key = None,
-) -> Cleared:
+) -> BulkRead:
     """Give up everything that is in the dead letter now."""
     bulk = Bulk(
         choice="parked",
@@ -230,7 +222,4 @@ async def discard_all(
         actor=asked.actor,
         key=idempotency_key,
     )
-    tally = await every(gateway, bulk)
-    if tally.seq:
-        response.headers[SEQUENCE] = str(tally.seq)
-    return Cleared(count=tally.count, failed=tally.failed)
+    return tell_all(response, "cleared", await every(gateway, bulk))

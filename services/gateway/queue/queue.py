@@ -4,16 +4,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
 from services.gateway.context import Wired
-from services.gateway.control.deciding import SEQUENCE, Key, spelled
+from services.gateway.control.deciding import Key, spelled
 from services.gateway.posts import present
 from services.gateway.posts.reading import projected
-from services.gateway.queue.bulk import Bulk, Failure, Tally, every
+from services.gateway.queue.bulk import Bulk, BulkRead, every, tell_all
 from services.gateway.web.answers import Answer, PostPage
 from services.gateway.web.documented import LISTED, WRITTEN
 from services.gateway.web.schemas import Asked, Sequence
@@ -49,16 +49,6 @@ class Page(Asked):
     min_seq: Sequence = 0
 
 
-class BulkRead(Answer):
-    """How many posts were changed; `failed` could not be, and are by the next request. `failures`
-    names the first of these."""
-
-    status: Literal["paused", "resumed"]
-    count: int
-    failed: int
-    failures: list[Failure]
-
-
 @router.get("", responses=LISTED)
 async def count_posts(gateway: Wired, min_seq: Sequence = 0) -> QueueRead:
     """How many posts stand where; the counts add up to `total`."""
@@ -90,7 +80,7 @@ async def pause_all(gateway: Wired, response: Response, idempotency_key: Key = N
         command=lambda post, by: PausePipeline(post_id=post, by=by),
         key=idempotency_key,
     )
-    return _told(response, "paused", await every(gateway, pause))
+    return tell_all(response, "paused", await every(gateway, pause))
 
 
 @router.post("/resume-all", responses=WRITTEN)
@@ -102,12 +92,4 @@ async def resume_all(gateway: Wired, response: Response, idempotency_key: Key = 
         command=lambda post, by: ResumePipeline(post_id=post, by=by),
         key=idempotency_key,
     )
-    return _told(response, "resumed", await every(gateway, resume))
-
-
-def _told(response: Response, status: Literal["paused", "resumed"], tally: Tally) -> BulkRead:
-    if tally.seq:
-        response.headers[SEQUENCE] = str(tally.seq)
-    return BulkRead(
-        status=status, count=tally.count, failed=tally.failed, failures=list(tally.failures)
-    )
+    return tell_all(response, "resumed", await every(gateway, resume))

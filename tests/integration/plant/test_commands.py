@@ -208,6 +208,13 @@ def test_a_dead_letter_is_tried_again_or_given_up(up: Desk) -> None:
     assert "Done. The post is at research." in told(up, "dead", "retry", post)
 
 
+def test_the_dead_letter_is_cleared(up: Desk) -> None:
+    post = up.run("post", f"All given up {KEYLESS}", "--follow").stdout.partition("Post ")[2]
+    assert post.split()[0] in [each["post_id"] for each in asked(up, "dead", "list")]
+    assert told(up, "dead", "clear", "--yes").startswith("Given up: ")
+    assert asked(up, "dead", "list") == []
+
+
 def test_what_the_state_does_not_allow_is_told_with_the_state(up: Desk) -> None:
     post = closed(up, "Not dead")
     said = refused(up, 3, "dead", "discard", post)

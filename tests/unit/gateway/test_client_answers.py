@@ -35,7 +35,7 @@ PAIRS: list[tuple[Any, type[BaseModel]]] = [
     (answers.Controlled, told.Controlled),
     (reports.QueueCounts, queue.QueueRead),
     (reports.Unchanged, bulk.Failure),
-    (reports.Tally, queue.BulkRead),
+    (reports.Tally, bulk.BulkRead),
     (reports.DeadLetter, dead_letters.DeadLetter),
     (reports.DeadLetters, dead_letters.DeadLetters),
     (reports.Retried, dead_letters.RetryRead),
