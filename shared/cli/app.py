@@ -87,8 +87,8 @@ def outcome(arguments: Sequence[str]) -> int:
         # Who read us has gone; what is left in the buffer must not be tried again at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
-    except (asyncio.CancelledError, KeyboardInterrupt, typer.Abort):
-        complain("galley: interrupted")
+    except (asyncio.CancelledError, KeyboardInterrupt, typer.Abort) as end:
+        complain(f"galley: {str(end) or 'interrupted'}")
         return INTERRUPTED
 
 

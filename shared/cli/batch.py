@@ -12,7 +12,7 @@ import typer
 from rich.text import Text
 
 from shared.cli.follow import MOVES_ON, may_rest
-from shared.cli.options import FAILED, POSTS, AsJson, Data, Key, Url, finish
+from shared.cli.options import FAILED, GOES_ON, POSTS, AsJson, Data, Key, Url, finish
 from shared.cli.place import place_of
 from shared.cli.terminal import cell, emit, err, grid, one_line, out, say
 from shared.cli.watched import COLOURS
@@ -46,7 +46,8 @@ def batch(
     if follow and as_json:
         raise Misconfigured("--follow is for people and --json for programs: say one of them")
     said, place = _read(path), place_of(url, data)
-    return finish(_hand_in(place, said, key, follow=follow, as_json=as_json))
+    made = _hand_in(place, said, key, follow=follow, as_json=as_json)
+    return finish(made, GOES_ON if follow else "")
 
 
 def _read(path: str) -> bytes:

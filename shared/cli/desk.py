@@ -9,7 +9,18 @@ import typer
 
 from shared.cli import posts
 from shared.cli.fields import ORDERED, fields
-from shared.cli.options import POSTS, AsJson, Data, Fields, Gates, Key, PostId, Url, finish
+from shared.cli.options import (
+    GOES_ON,
+    POSTS,
+    AsJson,
+    Data,
+    Fields,
+    Gates,
+    Key,
+    PostId,
+    Url,
+    finish,
+)
 from shared.cli.place import place_of
 from shared.cli.terminal import out
 from shared.errors import Misconfigured
@@ -47,7 +58,8 @@ def post(
         raise Misconfigured("--follow is for people and --json for programs: say one of them")
     order = posts.Order(posts.topic_of(topic), said, profile, key)
     place = place_of(url, data)
-    return finish(posts.create(out(), place, order, follow=follow, as_json=as_json))
+    made = posts.create(out(), place, order, follow=follow, as_json=as_json)
+    return finish(made, GOES_ON if follow else "")
 
 
 @app.command(rich_help_panel=POSTS, name="list")

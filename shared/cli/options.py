@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 DONE, FAILED, USAGE, STATE, AWAY = 0, 1, 2, 3, 4
 
+WATCHED = "watching ended"
+GOES_ON = f"{WATCHED}; what is in the press goes on"
+
 BEGIN = "Begin here"
 POSTS = "Posts"
 STEER = "Decide and steer"
@@ -61,6 +64,12 @@ Fields = Annotated[
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 
-def finish(command: Coroutine[object, object, int | None]) -> int:
-    """Carry it out; its exit code."""
-    return asyncio.run(command) or DONE
+def finish(command: Coroutine[object, object, int | None], ended: str = "") -> int:
+    """Carry it out; its exit code. `ended` is what Ctrl-C means for it, if more than "interrupted".
+
+    Raises `typer.Abort` with that word: of a KeyboardInterrupt Typer makes an exit code in silence.
+    """
+    try:
+        return asyncio.run(command) or DONE
+    except KeyboardInterrupt:
+        raise typer.Abort(ended) from None

@@ -11,7 +11,7 @@ from rich.console import Group
 from rich.live import Live
 from rich.text import Text
 
-from shared.cli.options import PRESS, AsJson, Data, Url, finish
+from shared.cli.options import PRESS, WATCHED, AsJson, Data, Url, finish
 from shared.cli.place import place_of
 from shared.cli.terminal import cell, emit, grid, one_line, out, say
 from shared.cli.watched import COLOURS
@@ -69,7 +69,9 @@ def queue(
     if watch and as_json:
         raise Misconfigured("--watch is for people and --json for programs: say one of them")
     place = place_of(url, data)
-    return finish(_watch(place) if watch else _show(place, as_json=as_json))
+    if watch:
+        return finish(_watch(place), WATCHED)
+    return finish(_show(place, as_json=as_json))
 
 
 async def _show(place: Place, *, as_json: bool) -> None:

@@ -289,11 +289,25 @@ def test_a_reader_that_leaves_is_no_traceback(up: Desk) -> None:
     assert said == b""
 
 
-def test_watching_ends_with_ctrl_c_and_without_a_traceback(up: Desk) -> None:
-    with Running("queue", "--watch", cwd=up.cwd) as watching:
-        watching.until("gateway")
+@pytest.mark.parametrize(
+    ("command", "seen", "word"),
+    [
+        (("queue", "--watch"), "gateway", "galley: watching ended\n"),
+        (
+            ("post", "Watched [[sim:perplexity:hang]]", "--follow"),
+            "Research started",
+            "galley: watching ended; what is in the press goes on\n",
+        ),
+    ],
+)
+def test_watching_ends_with_ctrl_c_and_a_word(
+    up: Desk, command: tuple[str, ...], seen: str, word: str
+) -> None:
+    with Running(*command, cwd=up.cwd) as watching:
+        watching.until(seen)
         watching.signal(signal.SIGINT)
         assert watching.end() == 130
+    assert watching.lines[-1] == word
     assert "Traceback" not in watching.said
 
 
