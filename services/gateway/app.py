@@ -74,7 +74,7 @@ def create_app(gateway: Gateway) -> FastAPI:
         redirect_slashes=False,
         middleware=[
             Middleware(problems.Unexpected),
-            Middleware(BodyLimit, allowances=[redo.UPLOAD, batch.BODY]),
+            Middleware(BodyLimit, allowances=[redo.UPLOAD, redo.DESCRIPTION, batch.BODY]),
         ],
     )
     app.state.gateway = gateway

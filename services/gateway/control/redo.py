@@ -42,9 +42,9 @@ if TYPE_CHECKING:
 router = APIRouter(prefix="/api/posts/{post_id}", tags=["control"], responses=WRITTEN)
 
 KINDS = ("image/jpeg", "image/png", "image/webp")
-UPLOAD = Allowance(
-    "PUT", re.compile(r"/api/posts/[^/]+/images/[^/]+"), 10_000_000, frozenset(KINDS)
-)
+_ONE = re.compile(r"/api/posts/[^/]+/images/[^/]+")
+UPLOAD = Allowance("PUT", _ONE, 10_000_000, frozenset(KINDS))
+DESCRIPTION = Allowance("PATCH", _ONE)
 _BINARY = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in KINDS}
 _UPLOADED: dict[str, Any] = {"requestBody": {"required": True, "content": _BINARY}}
 

@@ -26,12 +26,12 @@ _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Allowance(NamedTuple):
-    """What a body may be where it is not JSON of the usual size."""
+    """What a body may be at an address where not every method takes JSON of the usual size."""
 
     method: str
     path: re.Pattern[str]
-    most: int
-    kinds: frozenset[str]
+    most: int = MAX_BODY
+    kinds: frozenset[str] = _JSON
 
 
 class _Gone(Exception):
@@ -69,13 +69,12 @@ class BodyLimit:
         await self._app(scope, _replay(body, receive), send)
 
     def _allowed(self, scope: Scope) -> tuple[int, frozenset[str]]:
-        for each in self._allowances:
-            if each.path.fullmatch(scope["path"]):
-                if scope["method"] == each.method:
-                    return each.most, each.kinds
-                # Another method is answered 405, or as JSON if there is one, whatever it carries.
-                return self._most, _JSON | each.kinds
-        return self._most, _JSON
+        here = [each for each in self._allowances if each.path.fullmatch(scope["path"])]
+        for each in here:
+            if scope["method"] == each.method:
+                return each.most, each.kinds
+        # Another method is answered 405, whatever it carries.
+        return self._most, _JSON.union(*(each.kinds for each in here))
 
 
 async def _read(headers: Headers, receive: Receive, most: int) -> bytes:
