@@ -1,6 +1,6 @@
 """What the settings may say, key by key: every value bounded, and refused with the legal ones."""
 
-# ruff: noqa: TC001, TC003  (pydantic reads the annotations)
+# ruff: noqa: TC003  (pydantic reads the annotations)
 
 from __future__ import annotations
 
@@ -8,18 +8,26 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    JsonValue,
+    WithJsonSchema,
+    model_validator,
+)
 
 from services.gateway.web.answers import Answer
 from services.gateway.web.schemas import Asked
-from services.gateway.web.text import Line, Url, whole
+from services.gateway.web.text import HookUrl, Line, whole
 from shared.domain.notices import EVENTS, on_loopback
 from shared.domain.values import GateMode, NoticeEvent, Stage
 
 type Effort = Literal["low", "medium", "high"]
 type Slots = Annotated[int, Field(strict=True, ge=1, le=100), BeforeValidator(whole)]
 type Dollars = Annotated[float, Field(strict=True, gt=0, le=100_000, allow_inf_nan=False)]
-type ModelName = Annotated[Line, Field(min_length=1, max_length=100)]
+# No alias of the document's: only what is replaced there would refer to it.
+ModelName = Annotated[Line, Field(min_length=1, max_length=100)]
 
 
 def _safe(url: str) -> str:
@@ -40,6 +48,10 @@ class ModelChange(Asked):
     image_model: ModelName | None = None
 
 
+type ChosenModels = Annotated[dict[Stage, ModelChange], WithJsonSchema({"type": "object"})]
+"""What the stages named are to call. The document says which models are legal for which stage."""
+
+
 class BudgetsChange(Asked):
     """Caps in US dollars; null is no cap."""
 
@@ -50,7 +62,7 @@ class BudgetsChange(Asked):
 class WebhookChange(Asked):
     """Where to tell what happened, and which events. It is signed with GALLEY_WEBHOOK_SECRET."""
 
-    url: Annotated[Url, Field(min_length=1), AfterValidator(_safe)]
+    url: Annotated[HookUrl, AfterValidator(_safe)]
     events: Annotated[
         list[NoticeEvent],
         Field(min_length=1, max_length=20, json_schema_extra={"uniqueItems": True}),
@@ -67,7 +79,7 @@ class SettingsChange(Asked):
     """Each key that is named gets a new value, whole; null takes it back to its default."""
 
     stage_settings: dict[Stage, GateMode] | None = None
-    stage_models: dict[Stage, ModelChange] | None = None
+    stage_models: ChosenModels | None = None
     concurrency: dict[Stage, Slots] | None = None
     budgets: BudgetsChange | None = None
     webhook: WebhookChange | None = None

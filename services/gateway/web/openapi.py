@@ -35,8 +35,7 @@ def document(app: FastAPI, stage_models: Json) -> None:
             answers.setdefault("500", {"description": "a defect of ours; the id names it"})
             for status in filter(_is_error, answers):
                 answers[status]["content"] = {MEDIA_TYPE: _problem(status, answers[status])}
-        said = found["components"]["schemas"]["SettingsChange"]["properties"]["stage_models"]
-        said["anyOf"] = [stage_models, _NULL]
+        found["components"]["schemas"]["ChosenModels"] = stage_models
         return found
 
     app.openapi = spelled  # type: ignore[method-assign]

@@ -21,7 +21,11 @@ _DOCUMENTED = (
 )
 _LINE = {"pattern": rf"^[^{_DOCUMENTED}]*$"}
 _WORDS = {"pattern": rf"^[^{_DOCUMENTED}]*[^\s{_DOCUMENTED}][^{_DOCUMENTED}]*$"}
-_ADDRESS = {"pattern": r"^(?:https://[a-z]+(?:[.][a-z]+)*(?:/[A-Za-z0-9/_.~-]*)?)?$"}
+_NAMED = r"[a-z]+(?:[.][a-z]+)*"
+_ITSELF = r"(?:localhost|127[.]0[.]0[.]1|\[::1\])(?::[1-9][0-9]{0,3})?"
+_PATH = r"(?:/[A-Za-z0-9/_.~-]*)?"
+_ADDRESS = {"pattern": rf"^(?:https?://{_NAMED}{_PATH})?$"}
+_HOOK = {"pattern": rf"^(?:https://{_NAMED}|https?://{_ITSELF}){_PATH}$"}
 # What counts as white space differs between readers of the document: none of it says something.
 _SAYING = {"pattern": r"^[^\u0000]*[^\s\u0000\u001c-\u001f\u0085\ufeff][^\u0000]*$"}
 _PARAGRAPHS = {
@@ -113,6 +117,15 @@ type Url = Annotated[
     Field(json_schema_extra=_ADDRESS),
 ]
 """An http(s) address, or nothing."""
+
+type HookUrl = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=2_000),
+    AfterValidator(_line),
+    AfterValidator(_url),
+    Field(json_schema_extra=_HOOK),
+]
+"""An https address; on this machine itself http will do."""
 
 type Slug = Annotated[str, StringConstraints(max_length=120, pattern=r"^[a-z0-9]+(?:-[a-z0-9]+)*$")]
 """Words of a web address."""

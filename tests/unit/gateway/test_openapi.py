@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -69,8 +71,10 @@ def test_every_write_takes_a_key_and_every_write_to_a_post_a_version(
 
 
 def test_the_models_a_stage_may_be_set_to_are_named(house: House, document: dict[str, Any]) -> None:
-    settings = document["components"]["schemas"]["SettingsChange"]["properties"]
-    stages = settings["stage_models"]["anyOf"][0]["properties"]
+    schemas = document["components"]["schemas"]
+    chosen = schemas["SettingsChange"]["properties"]["stage_models"]["anyOf"][0]
+    assert chosen == {"$ref": "#/components/schemas/ChosenModels"}
+    stages = schemas["ChosenModels"]["properties"]
     for stage, choices in house.gateway.choices.items():
         said = {name: each["enum"] for name, each in stages[stage]["properties"].items()}
         assert said == {
@@ -78,6 +82,37 @@ def test_the_models_a_stage_may_be_set_to_are_named(house: House, document: dict
             "effort": [*choices.efforts, None],
             "image_model": [*choices.image_models, None],
         }
+
+
+@pytest.mark.parametrize(
+    ("url", "legal"),
+    [
+        ("https://example.org", True),
+        ("https://example.org/hook/1", True),
+        ("http://localhost:8080/hook", True),
+        ("http://127.0.0.1:9", True),
+        ("http://[::1]/hook", True),
+        ("http://example.org/hook", False),
+        ("http://localhost.example.org", False),
+        ("ftp://localhost", False),
+        ("", False),
+    ],
+)
+async def test_the_document_takes_for_a_webhook_what_the_settings_take(
+    house: House, document: dict[str, Any], url: str, legal: bool
+) -> None:
+    schemas = document["components"]["schemas"]
+    documented = schemas[schemas["WebhookChange"]["properties"]["url"]["$ref"].rpartition("/")[2]]
+    answer = await house.client.patch("/api/settings", json={"webhook": {"url": url}})
+    assert (answer.status_code, bool(re.search(documented["pattern"], url))) == (
+        200 if legal else 422,
+        legal,
+    )
+
+
+def test_every_component_is_referred_to_and_there(document: dict[str, Any]) -> None:
+    named = re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(document))
+    assert set(named) == set(document["components"]["schemas"])
 
 
 @pytest.mark.parametrize("path", ["/api/events", "/api/events/{post_id}"])
