@@ -63,6 +63,15 @@ class PostSummary(TypedDict):
     completed_at: str | None
 
 
+class PinnedModel(TypedDict):
+    """What a stage of this post calls from its next run on."""
+
+    provider: str
+    model: str
+    effort: str | None
+    image_model: str | None
+
+
 class StageLog(TypedDict):
     """What a stage's last completed run took."""
 
@@ -145,6 +154,7 @@ class Post(PostSummary):
     brand_voice: str
     avoid: str
     required_mentions: str
+    stage_models: dict[str, PinnedModel]
     stage_logs: dict[str, StageLog]
     warnings: dict[str, list[str]]
     ledger: Ledger

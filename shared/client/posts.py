@@ -98,8 +98,8 @@ class Posts(Requests):
         return self._each(PostSummary, "/api/posts", {"order": "asc", **filters})
 
     async def change(self, post_id: str, *, version: int | None = None, **fields: object) -> Post:
-        """Change fields, gates (`stage_settings`, `gate_deadline_s`, `gate_outcome`) or texts; None
-        takes a field back to its default.
+        """Change fields, gates (`stage_settings`, `gate_deadline_s`, `gate_outcome`), models
+        (`stage_models`) or texts; None takes a field back to its default.
 
         Sent without a key, so that what is saved while somebody types is merged: it sets values,
         and sending it again is harmless. Raises `StateConflict` when `version` is not the newest.

@@ -113,7 +113,7 @@ class EditContent(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangePost(Command):
-    """Change fields of the order, gates, their terms and texts together, or none of them.
+    """Change fields of the order, gates, their terms, models and texts together, or none of them.
 
     `fields` and `terms` name only what changes, so that two people who change different fields
     both do.
@@ -122,6 +122,7 @@ class ChangePost(Command):
     actor: str
     fields: Mapping[str, object] = field(default_factory=dict)
     gates: Mapping[Stage, GateMode] = field(default_factory=dict)
+    models: Mapping[Stage, ModelSettings] = field(default_factory=dict)
     terms: Mapping[str, object] = field(default_factory=dict)
     texts: Mapping[Stage, str] = field(default_factory=dict)
 

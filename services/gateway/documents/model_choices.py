@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from fastapi.exceptions import RequestValidationError
+
 from shared.domain.values import Stage
 
 if TYPE_CHECKING:
@@ -51,6 +53,17 @@ class Choices:
 
 def choices(prices: PriceTable, defaults: Mapping[Stage, ModelSettings]) -> dict[Stage, Choices]:
     return {stage: _of(stage, prices, default) for stage, default in defaults.items()}
+
+
+def require_legal(choices: Mapping[Stage, Choices], said: Mapping[Stage, ModelChoice]) -> None:
+    """Raises what a request with a value out of bounds raises."""
+    wrong = [
+        {"loc": ("body", "stage_models", stage.value, name), "msg": problem, "type": "value_error"}
+        for stage, choice in said.items()
+        for name, problem in choices[stage].objections(choice)
+    ]
+    if wrong:
+        raise RequestValidationError(wrong)
 
 
 def documented(choices: Mapping[Stage, Choices]) -> dict[str, Any]:

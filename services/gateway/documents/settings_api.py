@@ -7,7 +7,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Query, Response
-from fastapi.exceptions import RequestValidationError
 
 from services.gateway.context import Wired
 from services.gateway.control.deciding import Key, spelled
@@ -19,6 +18,7 @@ from services.gateway.documents.documents import (
     tell_written,
 )
 from services.gateway.documents.history import DocumentHistory, HistoryFilter, page, told
+from services.gateway.documents.model_choices import require_legal
 from services.gateway.documents.settings_models import (
     KEYS,
     SettingRead,
@@ -123,14 +123,8 @@ def _stage_model(stage: Stage, choices: Choices, said: ModelChoice) -> StageMode
 
 def _require_legal(gateway: Gateway, asked: SettingsChange) -> None:
     """Raises what a request with a value out of bounds raises, and `NoSigningSecret`."""
-    wrong: list[dict[str, Any]] = []
-    for stage, said in (asked.stage_models or {}).items():
-        choice = ModelChoice.model_validate(said.model_dump())
-        for name, problem in gateway.choices[stage].objections(choice):
-            place = ("body", "stage_models", stage.value, name)
-            wrong.append({"loc": place, "msg": problem, "type": "value_error"})
-    if wrong:
-        raise RequestValidationError(wrong)
+    said = asked.stage_models or {}
+    require_legal(gateway.choices, {stage: each.choice for stage, each in said.items()})
     if asked.webhook is not None and not gateway.signs:
         raise NoSigningSecret
 

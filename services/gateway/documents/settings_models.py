@@ -20,6 +20,7 @@ from pydantic import (
 from services.gateway.web.answers import Answer
 from services.gateway.web.schemas import Asked
 from services.gateway.web.text import HookUrl, Line, whole
+from shared.domain.documents import ModelChoice
 from shared.domain.notices import EVENTS, on_loopback
 from shared.domain.values import GateMode, NoticeEvent, Stage
 
@@ -46,6 +47,11 @@ class ModelChange(Asked):
     model: ModelName | None = None
     effort: Effort | None = None
     image_model: ModelName | None = None
+
+    @property
+    def choice(self) -> ModelChoice:
+        """The same as the log keeps it."""
+        return ModelChoice.model_validate(self.model_dump())
 
 
 type ChosenModels = Annotated[dict[Stage, ModelChange], WithJsonSchema({"type": "object"})]

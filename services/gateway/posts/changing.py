@@ -1,4 +1,4 @@
-"""Changing a post: fields, gates and texts in one request are one append.
+"""Changing a post: fields, gates, models and texts in one request are one append.
 
 A request that names an Idempotency-Key or a version is written by itself, as it was sent. Any other
 is merged with its neighbours (see `gathering`).
@@ -18,6 +18,7 @@ from services.gateway.control.deciding import Key, spelled, tell
 from services.gateway.posts import present
 from services.gateway.posts.gathering import Writer
 from services.gateway.posts.patch import PostPatch
+from services.gateway.posts.pinning import pinned_models, require_callable
 from services.gateway.web import ids
 from services.gateway.web.answers import PostRead
 from services.gateway.web.documented import WRITTEN
@@ -41,6 +42,8 @@ async def change_post(
     A gate's deadline counts from when its review was opened, also of a review that is open now.
     """
 
+    require_callable(gateway, asked)
+
     async def write(patch: PostPatch) -> Done:
         return await _written(gateway, post_id, patch, idempotency_key, if_match)
 
@@ -60,5 +63,5 @@ async def _written(
 ) -> Done:
     ref = gateway.ref(post_id)
     by = ids.command_ref(ref, key, spelled("change", patch), patch.actor)
-    command = patch.command(post_id, by)
+    command = patch.command(post_id, by, await pinned_models(gateway, patch))
     return await execute(gateway.events, ref, command, gateway.clock, expected=expected)

@@ -2,7 +2,9 @@
 
 The slug and the profile stand in addresses and claims, so they are no fields here; the image
 manifest is made by the server. A changed gate deadline holds for the review that is open as well,
-counted from when it was opened: one that has gone by already is carried out at once.
+counted from when it was opened: one that has gone by already is carried out at once. A stage whose
+model is named gets what a new post would get, with what is said in its place; a run under way goes
+on with the model it was started with.
 """
 
 # ruff: noqa: TC001  (pydantic reads the annotations)
@@ -13,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
+from services.gateway.documents.settings_models import ChosenModels, ModelChange
 from services.gateway.web.schemas import Asked, Outcome, Seconds, Terms, Urls, WordCount
 from services.gateway.web.text import (
     ArticleType,
@@ -29,11 +32,13 @@ from shared.domain.status import CONTENT_FIELDS
 from shared.domain.values import ORDER, GateMode, GateTerms, PostConfig, Stage
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from uuid import UUID
 
-    from shared.domain.values import CommandRef
+    from shared.domain.values import CommandRef, ModelSettings
 
 _GATES = "stage_settings"
+_MODELS = "stage_models"
 
 
 class PostPatch(Asked):
@@ -60,6 +65,7 @@ class PostPatch(Asked):
     stage_settings: dict[Stage, GateMode | None] | None = None
     gate_deadline_s: Seconds | None = None
     gate_outcome: Outcome | None = None
+    stage_models: ChosenModels | None = None
     research_content: Content = ""
     outline_content: Content = ""
     draft_content: Content = ""
@@ -69,18 +75,19 @@ class PostPatch(Asked):
 
     @property
     def named(self) -> frozenset[str]:
-        """What it changes; each gate counts as a field of its own."""
-        fields = self.model_fields_set - {"actor", _GATES}
-        if _GATES not in self.model_fields_set:
-            return frozenset(fields)
-        gates = ORDER if self.stage_settings is None else tuple(self.stage_settings)
-        return frozenset({*fields, *(f"{_GATES}.{stage}" for stage in gates)})
+        """What it changes; each gate and each stage's model counts as a field of its own."""
+        fields = self.model_fields_set - {"actor", _GATES, _MODELS}
+        gates = {f"{_GATES}.{stage}" for stage in self.gates}
+        models = {f"{_MODELS}.{stage}" for stage in self.models}
+        return frozenset({*fields, *gates, *models})
 
     def merged(self, later: PostPatch) -> PostPatch:
         """Both, of the same fields: what was said later counts."""
         said = {name: getattr(later, name) for name in later.model_fields_set}
         if _GATES in self.model_fields_set | later.model_fields_set:
             said[_GATES] = self.gates | later.gates
+        if _MODELS in self.model_fields_set | later.model_fields_set:
+            said[_MODELS] = self.models | later.models
         return self.model_copy(update=said)
 
     @property
@@ -91,8 +98,18 @@ class PostPatch(Asked):
             return dict.fromkeys(ORDER, GateMode.AUTO)
         return {stage: mode or GateMode.AUTO for stage, mode in self.stage_settings.items()}
 
-    def command(self, post_id: UUID, by: CommandRef) -> ChangePost:
-        """The change as `decide` takes it."""
+    @property
+    def models(self) -> dict[Stage, ModelChange]:
+        if _MODELS not in self.model_fields_set:
+            return {}
+        if self.stage_models is None:
+            return dict.fromkeys(ORDER, ModelChange())
+        return self.stage_models
+
+    def command(
+        self, post_id: UUID, by: CommandRef, models: Mapping[Stage, ModelSettings]
+    ) -> ChangePost:
+        """The change as `decide` takes it; `models` is what becomes of those it names."""
         return ChangePost(
             post_id=post_id,
             by=by,
@@ -100,6 +117,7 @@ class PostPatch(Asked):
             fields={name: self._value(name) for name in self.model_fields_set & _CONFIG},
             gates=self.gates,
             terms=self._terms(),
+            models=models,
             texts={
                 stage: getattr(self, name)
                 for stage, name in CONTENT_FIELDS.items()

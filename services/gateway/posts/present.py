@@ -11,6 +11,7 @@ from services.gateway.insight.ledgers import ledger
 from services.gateway.web.answers import (
     EntryRead,
     FailureRead,
+    ModelRead,
     PostPart,
     PostRead,
     PostState,
@@ -94,10 +95,24 @@ def _state(view: View) -> dict[str, Any]:
     stages = view.post.stages
     return {
         **_summary(view.post),
+        "stage_models": _stage_models(view.post),
         "stage_logs": _stage_logs(view.post),
         "warnings": {s: list(stages[s].warnings) for s in ORDER if stages[s].warnings},
         "ledger": ledger(view.calls),
         "execution_logs": [entry(each) for each in view.entries],
+    }
+
+
+def _stage_models(post: Post) -> dict[Stage, ModelRead]:
+    return {
+        stage: ModelRead(
+            provider=pinned.provider,
+            model=pinned.model,
+            effort=pinned.effort,
+            image_model=pinned.image_model or None,
+        )
+        for stage in ORDER
+        if (pinned := post.models.get(stage)) is not None
     }
 
 

@@ -18,6 +18,7 @@ from pydantic import Field
 from services.gateway.context import Wired
 from services.gateway.control.deciding import Key, decided, spelled, tell
 from services.gateway.posts.patch import PostPatch
+from services.gateway.posts.pinning import pinned_models, require_callable
 from services.gateway.posts.reading import projected
 from services.gateway.queue.bulk import Bulk, BulkRead, every, tell_all
 from services.gateway.queue.queue import Page
@@ -156,10 +157,13 @@ async def edit_and_retry(
     idempotency_key: Key = None,
     if_match: IfMatch = None,
 ) -> RetryRead:
-    """Change fields or texts of earlier stages and go on where it failed: all of it or nothing."""
+    """Change fields, models or texts of earlier stages and go on where it failed: all of it or
+    nothing."""
+    require_callable(gateway, asked)
+    models = await pinned_models(gateway, asked)
 
     def command(by: CommandRef) -> AnyCommand:
-        return RetryFailed(post_id=post_id, by=by, change=asked.command(post_id, by))
+        return RetryFailed(post_id=post_id, by=by, change=asked.command(post_id, by, models))
 
     stored = await decided(
         gateway,

@@ -108,6 +108,15 @@ class LedgerRead(Answer):
     unconfirmed: list[UnconfirmedRead]
 
 
+class ModelRead(Answer):
+    """What a stage of this post calls from its next run on."""
+
+    provider: str
+    model: str
+    effort: Literal["low", "medium", "high"] | None
+    image_model: str | None
+
+
 class PostSummary(Answer):
     """A post without its texts. `seq` is the sequence of its last fact, `version` their number."""
 
@@ -135,6 +144,7 @@ class PostSummary(Answer):
 class PostState(PostSummary):
     """A post with everything that happened to it, still without its texts."""
 
+    stage_models: dict[Stage, ModelRead]
     stage_logs: dict[Stage, StageLog]
     warnings: dict[Stage, list[str]]
     ledger: LedgerRead

@@ -135,8 +135,8 @@ type PostField = Literal[
     "article_type", "additional_info", "word_count", "tone", "output_format", "website_url",
     "related_keywords", "competitor_urls", "image_style", "image_brand_colors", "image_exclude",
     "brand_voice", "avoid", "required_mentions", "current_stage", "waits_for", "paused",
-    "stage_status", "stage_settings", "gate_deadline_s", "gate_outcome", "stage_logs", "stale",
-    "warnings", "review", "failures",
+    "stage_status", "stage_settings", "gate_deadline_s", "gate_outcome", "stage_models",
+    "stage_logs", "stale", "warnings", "review", "failures",
     "created_at", "updated_at", "completed_at", "research_content", "outline_content",
     "draft_content", "final_md_content", "image_manifest", "ready_content",
 ]  # fmt: skip

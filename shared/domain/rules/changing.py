@@ -1,4 +1,4 @@
-"""Several changes as one: fields of the order, gates, their terms and texts, all or none."""
+"""Several changes as one: fields of the order, gates, their terms, models, texts; all or none."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ def change(post: Post, command: ChangePost, now: datetime) -> list[AnyFlow]:
         post_id=command.post_id,
         config=_config(post, command),
         gates=dict(command.gates),
+        models=dict(command.models),
         terms=GateTerms.model_validate({**post.terms.model_dump(), **command.terms}),
     )
     facts = configure(post, order, now)

@@ -10,7 +10,7 @@ import pytest
 
 from services.gateway.posts.gathering import Gathering, Writer
 from services.gateway.posts.patch import PostPatch
-from shared.domain.events import ContentEdited, PostConfigured
+from shared.domain.events import ContentEdited, PostConfigured, StageRequested
 from shared.domain.values import ORDER, Stage
 from tests.unit.gateway.test_bad_input import clear
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from tests.unit.gateway.conftest import House
 
+RETRY = "edit-and-retry"
 NOBODY = "33333333-3333-4333-8333-333333333333"
 
 
@@ -323,3 +324,87 @@ async def test_a_change_after_a_refusal_is_not_held_longer() -> None:
             await gathering.change(writer, PostPatch(niche="x"), refuse)
     assert calls == 2
     assert not gathering.waiting
+
+
+# --- models -----------------------------------------------------------------------------------
+
+
+def another(house: House, stage: Stage) -> str:
+    """A model that is legal for the stage and not the one it is pinned to."""
+    choices = house.gateway.choices[stage]
+    return next(name for name in choices.models if name != choices.default.model)
+
+
+async def stuck(house: House) -> UUID:
+    """A post whose outline failed for good."""
+    post = await house.posted()
+    await house.complete(post, Stage.RESEARCH)
+    await house.fail(post, Stage.OUTLINE)
+    return post
+
+
+async def test_a_failed_post_is_run_again_on_the_model_it_was_changed_to(house: House) -> None:
+    post, model = await stuck(house), another(house, Stage.OUTLINE)
+    before = (await house.client.get(f"/api/posts/{post}")).json()["stage_models"]
+    answer = await changed(house, post, stage_models={"outline": {"model": model}})
+    told = answer.json()["stage_models"]
+    assert told == before | {"outline": before["outline"] | {"model": model}}
+    assert (await house.client.post(f"/api/posts/{post}/run")).status_code == 202
+    _, first, again = await facts(house, post, StageRequested)
+    assert (first.models.model, again.models.model) == (before["outline"]["model"], model)
+
+
+async def test_what_is_not_said_of_a_stage_is_what_a_new_post_would_get(house: House) -> None:
+    post, model = await house.posted(), another(house, Stage.WRITE)
+    said = {"write": {"model": model, "effort": "low"}, "edit": {"effort": "low"}}
+    await house.client.patch("/api/settings", json={"stage_models": {"write": {"effort": "high"}}})
+    first = (await changed(house, post, stage_models=said)).json()["stage_models"]
+    assert (first["write"]["model"], first["write"]["effort"]) == (model, "low")
+    write = (await changed(house, post, stage_models={"write": {}})).json()["stage_models"]
+    default = house.gateway.choices[Stage.WRITE].default.model
+    assert (write["write"]["model"], write["write"]["effort"]) == (default, "high")
+    assert write["edit"] == first["edit"]
+    back = (await changed(house, post, stage_models=None)).json()["stage_models"]
+    assert back["edit"]["effort"] == house.gateway.choices[Stage.EDIT].default.effort
+
+
+async def test_changes_of_models_that_follow_closely_are_one_fact(house: House) -> None:
+    post, model = await house.posted(), another(house, Stage.EDIT)
+    efforts = [changed(house, post, stage_models={"edit": {"effort": e}}) for e in ("low", "high")]
+    last = changed(house, post, stage_models={"edit": {"model": model}})
+    answers = await asyncio.gather(*efforts, last)
+    assert {answer.json()["stage_models"]["edit"]["model"] for answer in answers} == {model}
+    assert len(await facts(house, post, PostConfigured)) == 1
+
+
+@pytest.mark.parametrize("method", ["PATCH", "POST"])
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"write": {"model": "S3CRET"}},
+        {"research": {"model": "claude-opus-5-5"}},
+        {"write": {"image_model": "gemini-3.1-flash-image"}},
+        {"write": {"effort": "S3CRET"}},
+        {"cooking": {"effort": "low"}},
+        {"write": {"provider": "gemini"}},
+        {"write": None},
+        {"write": "S3CRET"},
+        [],
+    ],
+)
+async def test_a_model_that_a_stage_cannot_call_is_refused(
+    house: House, method: str, said: object
+) -> None:
+    post = await stuck(house)
+    stored, body = len(house.events.messages), {"stage_models": said}
+    url = f"/api/posts/{post}" if method == "PATCH" else f"/api/queue/dead-letter/{post}/{RETRY}"
+    clear(await house.client.request(method, url, json=body), 422)
+    assert len(house.events.messages) == stored
+
+
+async def test_a_model_is_changed_and_tried_at_once_from_the_dead_letter(house: House) -> None:
+    post, model = await stuck(house), another(house, Stage.OUTLINE)
+    url = f"/api/queue/dead-letter/{post}/{RETRY}"
+    answer = await house.client.post(url, json={"stage_models": {"outline": {"model": model}}})
+    assert answer.status_code == 202
+    assert (await facts(house, post, StageRequested))[-1].models.model == model

@@ -23,6 +23,7 @@ PAIRS: list[tuple[Any, type[BaseModel]]] = [
     (answers.Post, told.PostRead),
     (answers.Review, told.ReviewRead),
     (answers.Failure, told.FailureRead),
+    (answers.PinnedModel, told.ModelRead),
     (answers.StageLog, told.StageLog),
     (answers.Entry, told.EntryRead),
     (answers.EntryPage, told.EntryPage),
