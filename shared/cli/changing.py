@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from shared.cli.control import actor, tell, text_in
-from shared.cli.fields import EDITABLE, fields, outputs
+from shared.cli.fields import EDITABLE, fields, models, outputs
 from shared.cli.options import (
     FAILED,
     POSTS,
@@ -30,7 +30,7 @@ from shared.errors import Misconfigured
 from shared.local.layout import DEFAULT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from shared.cli.place import Place
     from shared.client import Post
@@ -51,19 +51,29 @@ def edit(
             help="Your text in place of what this stage made; repeatable.",
         ),
     ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model",
+            metavar="STAGE=MODEL",
+            help="What this stage calls from its next run on; without a model, what a new post"
+            " would; repeatable.",
+        ),
+    ] = None,
     *,
     as_json: AsJson = False,
     url: Url = "",
     data: Data = Path(DEFAULT),
 ) -> int:
-    """Change a post's fields, gates or texts; what rests on a changed text becomes stale."""
+    """Change a post's fields, gates, models or texts; what rests on a new text becomes stale."""
     said = fields(changes or (), EDITABLE)
     said |= {name: text_in(Path(path)) for name, path in outputs(output or ()).items()}
     if gate:
         said["stage_settings"] = gates(gate)
-    if not said:
+    named = models(model or ())
+    if not said and not named:
         raise Misconfigured(f"say what to change: FIELD=VALUE with {', '.join(EDITABLE)}")
-    return finish(_edit(place_of(url, data), post_id, said, as_json=as_json))
+    return finish(_edit(place_of(url, data), post_id, said, named, as_json=as_json))
 
 
 @app.command(rich_help_panel=POSTS)
@@ -84,9 +94,17 @@ def delete(post_id: PostId, *, yes: Yes = False, url: Url = "", data: Data = Pat
     return finish(_delete(place, post_id))
 
 
-async def _edit(place: Place, post_id: str, said: Mapping[str, Any], *, as_json: bool) -> None:
+async def _edit(
+    place: Place,
+    post_id: str,
+    said: Mapping[str, Any],
+    named: Sequence[tuple[str, str]],
+    *,
+    as_json: bool,
+) -> None:
     async with Gateway(place.url) as gateway:
-        post = await gateway.change(post_id, **{**said, "actor": actor()})
+        called = {"stage_models": await _chosen(gateway, named)} if named else {}
+        post = await gateway.change(post_id, **{**said, **called, "actor": actor()})
     if as_json:
         emit(out(), post)
         return
@@ -95,6 +113,17 @@ async def _edit(place: Place, post_id: str, said: Mapping[str, Any], *, as_json:
         first, names = post["stale"][0], ", ".join(post["stale"])
         again = place.command("rerun", post_id, first, "--cascade")
         say(out(), f"Stale now: {names}. To make it anew: {again}")
+
+
+async def _chosen(gateway: Gateway, named: Sequence[tuple[str, str]]) -> dict[str, dict[str, str]]:
+    """Each name where it belongs: the images stage calls a model for words and one for pictures."""
+    pictures = {each["stage"]: each["image_models"] for each in await gateway.stage_models()}
+    chosen: dict[str, dict[str, str]] = {}
+    for stage, name in named:
+        of_stage = chosen.setdefault(stage, {})
+        if name:
+            of_stage["image_model" if name in pictures[stage] else "model"] = name
+    return chosen
 
 
 async def _duplicate(place: Place, post_id: str, *, as_json: bool) -> None:

@@ -65,6 +65,15 @@ def outputs(words: Iterable[str]) -> dict[str, str]:
     return found
 
 
+def models(words: Iterable[str]) -> list[tuple[str, str]]:
+    """STAGE=MODEL words; without a model, the stage gets what a new post would get."""
+    found = list(_pairs(words, "STAGE=MODEL"))
+    for stage, _ in found:
+        if stage not in ORDER:
+            raise Misconfigured(f"there is no stage {stage!r}; there are {', '.join(ORDER)}")
+    return found
+
+
 def settings(words: Iterable[str], now: dict[str, Any]) -> dict[str, Any]:
     """KEY=VALUE and KEY.PART=VALUE words as whole new values, from those that hold `now`.
 

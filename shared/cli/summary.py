@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from shared.cli.place import Place
 
+MODEL_GONE = "not_found_error"
+"""What a provider says of a model it does not have, or has no longer."""
 NUMBERS = ("Tokens in", "out", "Seconds", "US$")
 
 
@@ -130,4 +132,8 @@ def _failures(post: Mapping[str, Any], place: Place) -> Iterable[str]:
     for failure in post["failures"]:
         tries = f" after {failure['attempts']} attempts" if failure["attempts"] > 1 else ""
         yield f"{failure['stage']} failed{tries} ({failure['code']}): {failure['message']}"
+        if failure["code"] == MODEL_GONE:
+            another = place.command("edit", post["id"], "--model", f"{failure['stage']}=MODEL")
+            names = place.command("settings", "show")
+            yield f"If its model is gone: {another} (the names: {names})"
     yield f"Once the cause is gone: {place.command('retry', post['id'])}"

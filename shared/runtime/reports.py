@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from shared.runtime.outcomes import Deferred
     from shared.runtime.view import RunView
 
+_NOT_FOUND = "not_found_error"
 LONGEST = 2_000
 """Messages and raw answers are cut to this many characters, tracebacks to four times as many."""
 
@@ -88,13 +89,20 @@ def failed(
         stage=view.request.stage,
         run=view.run,
         code=error.code,
-        message=clean(str(error))[:LONGEST],
+        message=clean(_with_way_out(error))[:LONGEST],
         raw=clean(error.raw)[:LONGEST],
         traceback=_trace(error),
         attempts=error.attempts,
         max_attempts=max_attempts,
         call=error.call or first_key,
     )
+
+
+def _with_way_out(error: ProviderError) -> str:
+    """What a post was pinned to stays, whatever the settings say by now; only a person can tell."""
+    if error.code != _NOT_FOUND:
+        return str(error)
+    return f"{error} (if the model is gone, give this stage of the post another: stage_models)"
 
 
 def deferred(view: RunView, wait: Deferred) -> DeferStage:

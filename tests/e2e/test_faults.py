@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 import pytest_asyncio
 
+from shared.cli.place import Place
+from shared.cli.summary import advice
 from shared.domain.status import CONTENT_FIELDS
 from shared.domain.values import ORDER, Stage
 from shared.local.plant import Plan
@@ -205,6 +207,33 @@ async def test_rerunning_a_failed_stage_repairs_the_post_once_the_fault_is_gone(
     assert repaired["failures"] == []
     tasks = Counter(call["task"] for call in await press.simulator.calls(topic))
     assert tasks == {**ONCE, "images": 3, "picture": 4}
+
+
+async def test_a_post_that_failed_on_a_retired_model_goes_through_on_another(press: Press) -> None:
+    topic = "Retiring Rowans"
+    models = {each["stage"]: each for each in await press.gateway.stage_models()}
+    retired = models["outline"]["model"]
+    fault = {"provider": "claude", "fault": "404", "model": retired}
+    await press.simulator.tell("rules", **fault, match=topic)
+    post = await press.hand_in(topic, words=SHORT)
+    failed = await press.rest(post)
+    _stands_failed(failed, Stage.OUTLINE)
+    [failure] = failed["failures"]
+    assert failure["code"] == "not_found_error"
+    assert "give this stage of the post another: stage_models" in failure["message"]
+    said = "\n".join(advice(failed, Place("")))
+    assert f"galley edit {post} --model outline=" in said
+    chosen = {
+        stage: {"model": next(name for name in models[stage]["models"] if name != retired)}
+        for stage, pinned in failed["stage_models"].items()
+        if pinned["model"] == retired
+    }
+    changed = await press.gateway.change(post, stage_models=chosen)
+    assert changed["stage_models"]["outline"]["model"] == chosen["outline"]["model"]
+    after = await press.told(post, "run")
+    done = await press.finished(post, after=after)
+    assert done["stage_logs"]["outline"]["model"] == chosen["outline"]["model"]
+    assert {each["task"] for each in await press.simulator.calls(topic)} >= set(ONCE)
 
 
 async def test_a_failed_run_that_is_continued_pays_for_nothing_settled_again(press: Press) -> None:

@@ -49,5 +49,14 @@ def test_a_failure_tells_how_often_it_was_tried_and_why_it_failed() -> None:
     assert "Once the cause is gone: galley retry p" in said
 
 
+def test_a_post_whose_model_is_gone_is_given_another() -> None:
+    failure = {"stage": "write", "code": "not_found_error", "message": "no m", "attempts": 1}
+    said = told(current="failed", failures=[failure])
+    assert "If its model is gone: galley edit p --model write=MODEL --data 'my data'" in said
+    assert "galley settings show" in said
+    assert said.endswith("Once the cause is gone: galley retry p --data 'my data'")
+    assert "MODEL" not in told(current="failed", failures=[failure | {"code": "overloaded"}])
+
+
 def test_a_budget_that_is_used_up_is_named() -> None:
     assert "write waits for its budget" in told(current="write", waits_for="budget")

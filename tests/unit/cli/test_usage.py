@@ -51,6 +51,8 @@ def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         (("edit", "x", "topic", *AWAY), 2, "'topic' says nothing: say FIELD=VALUE"),
         (("edit", "x", "--output", "images=a", *AWAY), 2, "'images' makes no text"),
         (("edit", "x", "--output", "write=no.md", *AWAY), 2, "no.md cannot be read"),
+        (("edit", "x", "--model", "end=m", *AWAY), 2, "there is no stage 'end'"),
+        (("edit", "x", "--model", "write", *AWAY), 2, "say STAGE=MODEL"),
         (("edit", "x", "tone=Dry", *AWAY), 4, "no gateway answers at"),
         (("delete", "x", *AWAY), 2, "nobody can be asked here: say --yes"),
         (("batch", "no.csv", *AWAY), 2, "no.csv cannot be read"),

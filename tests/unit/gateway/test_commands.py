@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shared.cli.app import outcome
+from shared.domain.values import Stage
 
 if TYPE_CHECKING:
     from tests.unit.gateway.conftest import House
@@ -48,3 +49,18 @@ async def test_the_list_of_rules_warns_of_what_cannot_be_read(
     assert "rules restore outline shipped" in outline
     assert edit.startswith(f"edit: version {newer} was written by a newer Galley; ")
     assert "restore" not in edit
+
+
+async def test_a_post_is_edited_to_call_other_models(served: House, terminal: Terminal) -> None:
+    post, choices = str(await served.posted()), served.gateway.choices
+    url = f"/api/posts/{post}"
+    before = (await served.client.get(url)).json()["stage_models"]
+    write, picture = choices[Stage.WRITE].models[-1], choices[Stage.IMAGES].image_models[-1]
+    assert (write, picture) != (before["write"]["model"], before["images"]["image_model"])
+    said = ("--model", f"write={write}", "--model", f"images={picture}")
+    assert "Done" in await terminal.told("edit", post, *said)
+    models = (await served.client.get(url)).json()["stage_models"]
+    assert models["write"] == before["write"] | {"model": write}
+    assert models["images"] == before["images"] | {"image_model": picture}
+    await terminal.told("edit", post, "--model", "write=", "--model", "images=")
+    assert (await served.client.get(url)).json()["stage_models"] == before
