@@ -152,12 +152,19 @@ async def _show(place: Place, stage: str, version: int | None) -> None:
 
 async def _put(place: Place, stage: str, text: str) -> None:
     async with Gateway(place.url) as gateway:
-        before = await gateway.rules(stage)
-        rules = await gateway.change_rules(
-            stage, text, actor=actor(), version=before["version"] or None
-        )
+        [before] = [each for each in await gateway.all_rules() if each["stage"] == stage]
+        rules = await gateway.change_rules(stage, text, actor=actor(), version=_seen(before))
     _tell(rules)
     say(out(), f"To see what changed: {place.command('rules', 'diff', stage)}")
+
+
+def _seen(rules: RulesListed) -> int | None:
+    """The version a change has to follow. What a newer Galley has written is not built over
+    unawares: then no version is named, and the gateway refuses."""
+    above = rules["unreadable"]
+    if above is None:
+        return rules["version"] or None
+    return above["version"] if above["why"] == "damaged" else None
 
 
 def _tell(rules: Rules) -> None:

@@ -11,6 +11,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, HttpUrl, StringConstraints, TypeAdapter
 
+from shared.domain.notices import webhook_url
+
 _BIDI = "\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c"
 _NOT_IN_LINES = re.compile(f"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff{_BIDI}]")
 _NOT_IN_TEXTS = re.compile(f"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufeff{_BIDI}]")
@@ -121,11 +123,10 @@ type Url = Annotated[
 type HookUrl = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=2_000),
-    AfterValidator(_line),
-    AfterValidator(_url),
+    AfterValidator(webhook_url),
     Field(json_schema_extra=_HOOK),
 ]
-"""An https address; on this machine itself http will do."""
+"""An address that notices are sent to: https; on this machine itself http will do."""
 
 type Slug = Annotated[str, StringConstraints(max_length=120, pattern=r"^[a-z0-9]+(?:-[a-z0-9]+)*$")]
 """Words of a web address."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from shared.cli.app import outcome
+from shared.cli.options import STATE
 from shared.domain.values import Stage
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.unit.gateway.conftest import House
 
 
@@ -28,6 +31,12 @@ class Terminal:
         said = self._capsys.readouterr()
         assert code == 0, said.err
         return said.out
+
+    async def refused(self, *arguments: str) -> str:
+        """What a command says that the state forbids."""
+        code = await asyncio.to_thread(outcome, [*arguments, "--url", self.url])
+        assert code == STATE
+        return self._capsys.readouterr().err
 
 
 @pytest.fixture
@@ -49,6 +58,25 @@ async def test_the_list_of_rules_warns_of_what_cannot_be_read(
     assert "rules restore outline shipped" in outline
     assert edit.startswith(f"edit: version {newer} was written by a newer Galley; ")
     assert "restore" not in edit
+
+
+async def test_new_rules_are_put_over_damaged_ones_and_not_over_a_newer_galley_s(
+    served: House, terminal: Terminal, tmp_path: Path
+) -> None:
+    text = tmp_path / "rules.md"
+    text.write_text("Write well.")
+    await terminal.told("rules", "set", "outline", str(text))
+    [good] = [each for each in await listed(served) if each["stage"] == "outline"]
+    await served.events.keep("docs.main.rules.outline", b"[]", good["version"])
+    text.write_text("Write better.")
+    assert "In force for outline" in await terminal.told("rules", "set", "outline", str(text))
+    await served.events.keep("docs.main.rules.edit", b'{"schema_version": 99}', 0)
+    assert "newer" in await terminal.refused("rules", "set", "edit", str(text))
+
+
+async def listed(house: House) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = (await house.client.get("/api/rules")).json()
+    return found
 
 
 async def test_a_post_is_edited_to_call_other_models(served: House, terminal: Terminal) -> None:
