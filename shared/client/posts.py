@@ -197,11 +197,18 @@ class Posts(Requests):
         return await self._changed(shape, "POST", path, asked=asked, key=key, version=version)
 
     async def logs(
-        self, post_id: str, *, level: Sequence[str] = (), stage: str | None = None
+        self,
+        post_id: str,
+        *,
+        level: Sequence[str] = (),
+        stage: str | None = None,
+        min_seq: int | None = None,
     ) -> list[Entry]:
-        """The execution log, oldest first: the whole of it, page by page."""
+        """The execution log, oldest first: the whole of it, page by page; `min_seq` as for
+        `post`."""
         found: list[Entry] = []
-        path, asked = f"/api/posts/{post_id}/logs", {"level": list(level), "stage": stage}
+        path = f"/api/posts/{post_id}/logs"
+        asked = {"level": list(level), "stage": stage, "min_seq": min_seq}
         cursor: int | None = None
         while True:
             page = await self._one(EntryPage, path, {**asked, "cursor": cursor})
@@ -213,9 +220,11 @@ class Posts(Requests):
         """Every attempt of every paid call, and what it cost; `min_seq` as for `post`."""
         return await self._many(Call, f"/api/posts/{post_id}/calls", {"min_seq": min_seq})
 
-    async def analytics(self, post_id: str) -> Analytics:
-        """The article in figures. Raises `NotFound` until a draft is written."""
-        return await self._one(Analytics, f"/api/posts/{post_id}/analytics")
+    async def analytics(self, post_id: str, *, min_seq: int | None = None) -> Analytics:
+        """The article in figures; `min_seq` as for `post`. Raises `NotFound` until a draft is
+        written."""
+        path = f"/api/posts/{post_id}/analytics"
+        return await self._one(Analytics, path, {"min_seq": min_seq})
 
     async def export(self, post_id: str, form: str = "all") -> bytes:
         """`form`: all (a ZIP), markdown, html or wordpress."""

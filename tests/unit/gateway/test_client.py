@@ -60,13 +60,23 @@ async def test_a_control_decided_on_an_older_look_is_refused(served: House) -> N
     assert stale.value.status == 409
 
 
-async def test_calls_are_read_no_older_than_asked_for(served: House) -> None:
+@pytest.mark.parametrize("read", ["calls", "logs", "analytics"])
+async def test_what_is_read_is_no_older_than_asked_for(served: House, read: str) -> None:
     async with Gateway(str(served.client.base_url)) as galley:
         made = await galley.create("Spelt", gates=CLOSED)
-        assert await galley.calls(made["id"], min_seq=made["seq"]) == []
         with pytest.raises(GatewayError) as beyond:
-            await galley.calls(made["id"], min_seq=made["seq"] + 1000)
+            await getattr(galley, read)(made["id"], min_seq=made["seq"] + 1000)
     assert beyond.value.code == "beyond-log"
+
+
+async def test_what_was_just_written_can_be_read(served: House) -> None:
+    async with Gateway(str(served.client.base_url)) as galley:
+        made = await galley.create("Emmer", gates=CLOSED)
+        assert await galley.calls(made["id"], min_seq=made["seq"]) == []
+        await galley.run(made["id"])
+        now = await galley.post(made["id"])
+        told = await galley.logs(made["id"], min_seq=now["seq"])
+    assert [each["event"] for each in told] == ["pipeline_start"]
 
 
 async def test_settings_are_read_and_changed(served: House) -> None:
