@@ -208,6 +208,18 @@ async def house() -> AsyncIterator[House]:
             yield House(gateway, attended, app, client, events, documents, media, live, at)
 
 
+_DOCUMENT: dict[str, Any] = {}
+"""Making it takes the better part of a second, and it is the same for every house."""
+
+
+@pytest.fixture
+def document(house: House) -> dict[str, Any]:
+    """The OpenAPI document."""
+    if not _DOCUMENT:
+        _DOCUMENT.update(house.app.openapi())
+    return _DOCUMENT
+
+
 @pytest.fixture
 async def served(house: House) -> AsyncIterator[House]:
     """The same on a real socket: what streams need."""
