@@ -31,7 +31,7 @@ COMPILE = $(VENV)/bin/uv pip compile --quiet --python-version 3.12 --universal \
 	--generate-hashes --no-emit-index-url --no-header \
 	$(if $(UPGRADE),--upgrade) pyproject.toml
 
-.PHONY: help demo up test check static bench fuzz lock clean
+.PHONY: help demo up test check static types bench fuzz lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,15 +45,19 @@ up: $(VENV)/.local ## start all services on this machine and stay up
 test: static ## everything: what `check` does, and every test against real servers
 	$(PY) -m pytest $(PARALLEL)
 
-check: static ## format, lint, types, imports, prices and the fast tests: seconds, no servers
+check: static types ## format, lint, types, imports, prices and the fast tests: seconds, no servers
 	$(PY) -m pytest -m "not integration and not slow" $(wildcard tests/unit tests/contract tests/house)
 
 static: $(VENV)/.dev
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
-	$(PY) -m mypy
 	$(VENV)/bin/lint-imports --no-logo
 	$(PY) -m shared.providers.pricing --check
+
+# From nothing it takes a minute on one core, so `test` has it done among the tests
+# (tests/house/test_types.py).
+types: $(VENV)/.dev
+	$(PY) -m mypy
 
 fuzz: $(VENV)/.dev ## thousands of requests made up from the OpenAPI document (CASES=20 SEED=1)
 	$(PY) -m tests.fuzz --cases $(or $(CASES),20) --seed $(or $(SEED),1)
