@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -27,7 +28,7 @@ _DECLINED = (
 )
 
 
-class _Answer:
+class _Answer(ABC):
     """What both formats share: text, sources, bill."""
 
     def __init__(self, question: Question, fault: Fault | None) -> None:
@@ -48,8 +49,9 @@ class _Answer:
         )
         self.usage = self.usage.model_copy(update={"cost_usd": self.bill()["total_cost"]})
 
+    @abstractmethod
     def bill(self) -> dict[str, Any]:
-        raise NotImplementedError
+        """What it costs, in the words of its format."""
 
     def _spoil(self, text: str, fault: Fault | None) -> str:
         if not self.sources:

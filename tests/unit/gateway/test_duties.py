@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from structlog.testing import capture_logs
 
 from services.gateway import duties
 from services.gateway.control.commands import execute
@@ -122,6 +123,12 @@ async def test_many_replicas_expire_a_gate_once(house: House) -> None:
     assert await decisions(house, post) == ["GateExpired"]
 
 
-async def test_the_loop_goes_on_while_the_read_model_is_away(house: House) -> None:
-    await duties.once(house.gateway)
-    await duties.once(house.gateway)
+async def test_a_round_without_the_read_model_says_so_and_does_nothing(house: House) -> None:
+    await waiting(house, gate_deadline_s=60, gate_outcome="approve")
+    house.later(seconds=60)
+    stored = len(house.events.messages)
+    with capture_logs() as lines:
+        await duties.once(house.gateway)
+        await duties.once(house.gateway)
+    assert [line["event"] for line in lines] == ["duties.read_model_away"] * 2
+    assert len(house.events.messages) == stored

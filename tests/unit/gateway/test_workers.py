@@ -160,6 +160,7 @@ async def test_an_ear_that_failed_listens_again() -> None:
     await air.publish(beat())
     while not workforce.at_work("research"):
         await asyncio.sleep(0)
+    assert not ear.done()
     ear.cancel()
     await asyncio.gather(ear, return_exceptions=True)
 
