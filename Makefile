@@ -31,7 +31,7 @@ COMPILE = $(VENV)/bin/uv pip compile --quiet --python-version 3.12 --universal \
 	--generate-hashes --no-emit-index-url --no-header \
 	$(if $(UPGRADE),--upgrade) pyproject.toml
 
-.PHONY: help demo up test check static types bench fuzz lock clean
+.PHONY: help demo up test check static types simulate bench fuzz lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ types: $(VENV)/.dev
 
 fuzz: $(VENV)/.dev ## thousands of requests made up from the OpenAPI document (CASES=20 SEED=1)
 	$(PY) -m tests.fuzz --cases $(or $(CASES),20) --seed $(or $(SEED),1)
+
+simulate: $(VENV)/.dev ## lives of a post in virtual time, with everything failing (LIVES=10000 FIRST=0)
+	$(PY) -m tests.unit.runtime.simulation --lives $(or $(LIVES),10000) --first $(or $(FIRST),0)
 
 bench: $(VENV)/.dev ## how many pipelines a second this machine carries
 	$(PY) -m tests.bench

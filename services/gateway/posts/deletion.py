@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from services.gateway.control.commands import Clock
     from shared.domain.events import AnyFlow
     from shared.domain.subjects import PostRef
     from shared.domain.values import CommandRef
@@ -50,20 +51,25 @@ async def delete_post(
     """Delete a post and everything it said. What it has cost stays on the books."""
     ref = gateway.ref(post_id)
     by = ids.command_ref(ref, idempotency_key, spelled("delete"), "local")
-    stored = await _deleted(gateway, ref, by, if_match)
+    stored = await delete(gateway.events, ref, by, gateway.clock, expected=if_match)
     response.headers[SEQUENCE] = str(stored.last)
 
 
-async def _deleted(
-    gateway: Wired, ref: PostRef, by: CommandRef, expected: Expected | None
+async def delete(
+    events: PostLog,
+    ref: PostRef,
+    by: CommandRef,
+    clock: Clock,
+    *,
+    expected: Expected | None = None,
 ) -> History:
-    """Raises `Refused`, `Contended`, `LogUnavailable`."""
-    events: PostLog = gateway.events
+    """Decide and store; the history with its tombstone. Raises `Refused`, `Contended`,
+    `LogUnavailable`."""
     lost: Conflict | None = None
     for attempt in range(TRIES + 1):
         history = await events.read(ref)
         journal = await events.calls(ref)
-        now = gateway.clock()
+        now = clock()
         facts = chosen(history.post, _command(ref, by, journal), now, expected)
         if not facts:
             return history

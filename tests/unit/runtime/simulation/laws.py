@@ -6,10 +6,14 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 from shared.domain import events as e
-from shared.domain.evolve import fold
+from shared.domain.evolve import evolve, fold
 from shared.domain.ledger import ledger
+from shared.domain.post import Post
 from shared.domain.subjects import place_of
+from shared.eventlog import History
+from tests.unit.runtime.simulation.people import POST
 from tests.unit.runtime.simulation.provider import SECRET
+from tests.unit.runtime.simulation.rows import followed, rebuilt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -147,6 +151,46 @@ def nothing_is_said_of_a_deleted_post(world: World) -> Iterator[str]:
             yield f"{each.seq} {each.subject} still says what the model said"
 
 
+def no_claim_is_stored_for_a_run_that_is_not_open(world: World) -> Iterator[str]:
+    post = Post()
+    for recorded in world.recorded():
+        fact = recorded.fact
+        if isinstance(fact, e.FlowFact):
+            post = evolve(post, recorded)
+        elif isinstance(fact, e.CallStarted) and (not post.active or post.active.run != fact.run):
+            yield f"{_told(fact.name)} was claimed at {recorded.seq}, while open was {post.active}"
+
+
+def a_wish_is_carried_out_once(world: World) -> Iterator[str]:
+    named = Counter(
+        fact.command.id
+        for _, fact in world.recorded()
+        if isinstance(fact, e.FlowFact) and fact.command is not None
+    )
+    yield from (
+        f"command {name} was done {times} times" for name, times in named.items() if times > 1
+    )
+
+
+def what_was_answered_stands_in_the_log(world: World) -> Iterator[str]:
+    facts = dict(world.recorded())
+    for asked in world.people.asked:
+        for answer in asked.answers:
+            if isinstance(answer, History):
+                lost = [seq for seq, fact in answer.flow if facts.get(seq) != fact]
+                yield from (f"{asked.command} was told of {seq}" for seq in lost)
+
+
+def the_rows_are_the_fold_of_the_log(world: World) -> Iterator[str]:
+    """However the log was cut into batches, and as a rebuild writes them."""
+    rows, anew = followed(world.memory.messages, world.dice), rebuilt(world.memory.messages)
+    for table, kept in rows.tables.items():
+        if kept != anew.tables[table]:
+            yield f"{table} differ from a rebuild"
+    if rows.states([POST.id]) != {POST.id: fold(world.recorded())}:
+        yield "the row's state is not the fold"
+
+
 LAWS: tuple[Callable[[World], Iterable[str]], ...] = (
     nothing_escapes,
     the_flow_is_counted_without_a_gap,
@@ -162,6 +206,10 @@ LAWS: tuple[Callable[[World], Iterable[str]], ...] = (
     an_attempt_is_sent_once_and_after_its_claim,
     what_was_charged_is_booked_once_or_named,
     nothing_is_said_of_a_deleted_post,
+    no_claim_is_stored_for_a_run_that_is_not_open,
+    a_wish_is_carried_out_once,
+    what_was_answered_stands_in_the_log,
+    the_rows_are_the_fold_of_the_log,
 )
 
 

@@ -5,7 +5,7 @@ a frozen one goes on later, knowing nothing of the time that passed.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -23,7 +23,7 @@ class Process:
         self.alive = True
         self.draining = False
         self._frozen_until = 0.0
-        self._tasks: dict[asyncio.Task[None], None] = {}
+        self._tasks: dict[asyncio.Task[Any], None] = {}
 
     @property
     def takes_work(self) -> bool:
@@ -53,10 +53,11 @@ class Process:
         self.draining = True
         self._cancel()
 
-    def begin(self, work: Coroutine[None, None, None]) -> None:
+    def begin[T](self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks[task] = None
         task.add_done_callback(self._tasks.pop)
+        return task
 
     def _cancel(self) -> None:
         here = asyncio.current_task()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from shared.domain.events import Fact, Recorded, StageRequested
     from shared.domain.subjects import PostRef
     from shared.domain.values import Stage
-    from shared.eventlog import Append, LogState, Stored
+    from shared.eventlog import Append, CallJournal, LogState, Stored
     from tests.unit.runtime.simulation.durable import Loan
     from tests.unit.runtime.simulation.process import Process
     from tests.unit.runtime.simulation.world import World
@@ -139,6 +139,26 @@ class RoughLog:
         raise NotImplementedError
 
     async def stored(self, seq: int) -> Stored | None:
+        raise NotImplementedError
+
+
+class RoughPostLog(RoughLog):
+    """A `PostLog` for one process of the gateway, as far as posts are changed and deleted by it."""
+
+    def __init__(self, world: World, process: Process) -> None:
+        super().__init__(world, process, run=0)
+
+    async def calls(self, ref: PostRef) -> CallJournal:
+        await self._away("calls")
+        journal = await self._world.memory.calls(ref)
+        await self._world.network()
+        await self._process.turn()
+        return journal
+
+    async def append_all(self, appends: Sequence[Append]) -> tuple[tuple[int, ...], ...]:
+        raise NotImplementedError
+
+    async def newest(self, subject: str) -> Stored | None:
         raise NotImplementedError
 
 

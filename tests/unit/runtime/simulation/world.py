@@ -1,4 +1,4 @@
-"""One simulated life of one post: worker processes, a durable per stage, people, duties, weather.
+"""One simulated life of one post: workers, gateways, a durable per stage, people, weather.
 
 Everything that happens follows from the seed; `schedule` tells it.
 """
@@ -7,21 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import random
+from collections import defaultdict
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 from typing import TYPE_CHECKING
-from uuid import UUID
 
-from shared.domain import commands as c
-from shared.domain.decide import decide
 from shared.domain.events import Recorded, StageRequested
 from shared.domain.evolve import fold
 from shared.domain.post import Post
-from shared.domain.subjects import MAIN, PostRef
-from shared.domain.values import GateMode, ModelSettings, PostConfig, Stage
-from shared.errors import Conflict, Rejected
-from shared.eventlog import Append
+from shared.domain.subjects import MAIN
+from shared.domain.values import ModelSettings
 from shared.providers.prices import load_prices
 from shared.runtime.calls import Tools
 from shared.runtime.policy import Policy
@@ -30,6 +27,7 @@ from shared.runtime.run import StageRunner
 from shared.testing.documents import MemoryDocuments
 from shared.testing.memory import MemoryLog, MemoryMedia
 from tests.unit.runtime.simulation.durable import Loan
+from tests.unit.runtime.simulation.people import People
 from tests.unit.runtime.simulation.process import Dead, Process
 from tests.unit.runtime.simulation.provider import MODEL, Announced, Provider, Sent
 from tests.unit.runtime.simulation.rough import RoughDelivery, RoughLog, RoughMedia, landed
@@ -40,16 +38,15 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
     from typing import Any
 
-    from shared.domain.commands import AnyCommand
     from shared.errors import LogError
+    from shared.eventlog import Append
 
-POST = PostRef(MAIN, UUID(int=7))
 START = datetime(2026, 1, 1, tzinfo=UTC)
 PRICES = load_prices()
 SETTINGS = ModelSettings(provider="claude", model=MODEL)
 PEOPLE_S = 240.0
 LONGEST_S = 7 * 86_400.0
-PER_STAGE = 2
+REPLICAS = 2
 RETRIES = 3
 
 
@@ -57,6 +54,7 @@ class World:
     """Everything of one life."""
 
     def __init__(self, seed: int) -> None:
+        self.seed = seed
         self.dice = Dice(seed)
         self.weather = self.drawn = drawn(self.dice)
         self.memory = MemoryLog()
@@ -66,9 +64,12 @@ class World:
         self.escaped: list[str] = []
         self.schedule: list[str] = []
         self.loans: list[Loan] = []
-        self._processes: dict[Stage, list[Process]] = {stage: [] for stage in Stage}
+        self.people = People(self)
+        self._processes: defaultdict[str, list[Process]] = defaultdict(list)
         self._awaited: list[tuple[int, asyncio.Event]] = []
         self._spawned: set[asyncio.Task[Any]] = set()
+        self._facts: list[Recorded] = []
+        self._known = 0
         self._folded = (0, Post())
         self._names = itertools.count(1)
         self._tokens = itertools.count(1)
@@ -129,13 +130,14 @@ class World:
 
     # --- workers ------------------------------------------------------------------------------
 
-    async def free_process(self, stage: Stage) -> Process:
-        """One that takes work; died ones are replaced after a while."""
+    async def free_process(self, kind: str) -> Process:
+        """One of a stage, or of the gateway, that takes work; died ones are replaced after a
+        while."""
         await self.network()
-        processes = self._processes[stage]
+        processes = self._processes[kind]
         processes[:] = [each for each in processes if each.takes_work]
-        while len(processes) < PER_STAGE:
-            processes.append(Process(f"{stage}-{next(self._names)}"))
+        while len(processes) < REPLICAS:
+            processes.append(Process(f"{kind}-{next(self._names)}"))
         return self.dice.pick(processes)
 
     def deliver(self, process: Process, loan: Loan) -> None:
@@ -183,90 +185,34 @@ class World:
             self.tell(process.name, "is drained")
             process.drain()
 
-    # --- people and duties --------------------------------------------------------------------
-
-    async def do(self, command: AnyCommand, who: str = "person") -> None:
-        """Through `decide`, again after a conflict, as the gateway does it."""
-        for _ in range(10):
-            await self.network()
-            history = await self.memory.read(POST)
-            try:
-                facts = decide(history.post, command, self.now())
-            except Rejected as error:
-                self.tell(who, f"{type(command).__name__}: {error}")
-                return
-            if not facts:
-                return
-            append = Append(ref=POST, facts=facts, after=history.last, n=history.post.n)
-            outcome = await self.arrives(append, who, type(command).__name__)
-            if not isinstance(outcome, Conflict):
-                return
-
-    async def _person(self) -> None:
-        """At any moment of the life: just after somebody wrote, in the middle of a call."""
-        await self.moment(self.dice.number(2, 80))
-        await asyncio.sleep(self.dice.pause(0.5))
-        await self.do(self._wish())
-
-    def _wish(self) -> AnyCommand:
-        stage = self.dice.pick(list(Stage))
-        wishes: list[AnyCommand] = [
-            c.PausePipeline(post_id=POST.id),
-            c.ResumePipeline(post_id=POST.id),
-            c.CancelPipeline(post_id=POST.id),
-            c.StartPipeline(post_id=POST.id, ungated=self.dice.chance(0.3)),
-            c.RunStage(post_id=POST.id, stage=stage, cascade=self.dice.chance(0.5)),
-            c.RunStage(post_id=POST.id, stage=Stage.RESEARCH, cascade=self.dice.chance(0.5)),
-            c.EditContent(post_id=POST.id, stage=stage, actor="p", output=f"edited {self.end}"),
-            c.ApproveStage(post_id=POST.id, actor="p"),
-            c.RejectStage(post_id=POST.id, actor="p", note=f"again {self.end}"),
-            c.RestartPost(post_id=POST.id),
-        ]
-        if self.dice.chance(0.1):
-            return c.DeletePost(post_id=POST.id)
-        return self.dice.pick(wishes)
-
-    async def _duties(self) -> None:
-        while True:
-            await asyncio.sleep(self.dice.between(1.0, 10.0))
-            held = self.post().held
-            if held is not None and held.until is not None:
-                if held.until > self.now():
-                    await asyncio.sleep((held.until - self.now()).total_seconds())
-                await self.do(c.WakeStage(post_id=POST.id, run=held.run), "duty")
-
     # --- a life -------------------------------------------------------------------------------
 
     async def live(self) -> None:
         """From creation until nothing moves any more."""
+        random.seed(self.seed)  # the gateway spreads those who collide by dice of its own
         async with asyncio.timeout(LONGEST_S):
-            await self._create()
-            duties = self.spawn(self._duties())
-            people = [self.spawn(self._person()) for _ in range(self.weather.people)]
+            await self.people.create()
+            duties = [self.spawn(self.people.duties()) for _ in range(REPLICAS)]
+            people = [self.spawn(self.people.somebody()) for _ in range(self.weather.people)]
             await self.moment(self.dice.number(20, 120))
             await asyncio.gather(*people)
             self.weather = CALM
             self.tell("weather", "is calm")
             await self._quiet()
             for _ in range(RETRIES):
-                await self.do(c.StartPipeline(post_id=POST.id, ungated=True))
+                await self.people.go_on()
                 await self._quiet()
-            duties.cancel()
-
-    async def _create(self) -> None:
-        config = PostConfig(topic="Puppies", slug="puppies")
-        gates = {Stage.WRITE: GateMode.REVIEW} if self.weather.gates else {}
-        command = c.CreatePost(post_id=POST.id, config=config, gates=gates)
-        facts = decide(Post(), command, self.now())
-        await self.arrives(Append(ref=POST, facts=facts, after=0), "person", "CreatePost")
+            for each in duties:
+                each.cancel()
 
     async def _quiet(self) -> None:
         while self._moving() or self._owed():
             await asyncio.sleep(20.0)
 
     def _moving(self) -> bool:
-        busy = any(each.busy for stage in self._processes.values() for each in stage)
-        return busy or len(self._spawned) > 1 or not all(loan.settled for loan in self.loans)
+        busy = any(each.busy for kind in self._processes.values() for each in kind)
+        waiting = len(self._spawned) > REPLICAS
+        return busy or waiting or not all(loan.settled for loan in self.loans)
 
     def _owed(self) -> bool:
         post = self.post()
@@ -279,4 +225,8 @@ class World:
         return self._folded[1]
 
     def recorded(self) -> list[Recorded]:
-        return [Recorded(each.seq, each.fact) for each in self.memory.messages if each.fact]
+        """Every fact of the log so far."""
+        new = self.memory.messages[self._known :]
+        self._facts += [Recorded(each.seq, each.fact) for each in new if each.fact]
+        self._known += len(new)
+        return self._facts
