@@ -26,6 +26,7 @@ from shared.runtime.rules import Rulebook
 from shared.runtime.run import StageRunner
 from shared.testing.documents import MemoryDocuments
 from shared.testing.memory import MemoryLog, MemoryMedia
+from tests.laws import Told
 from tests.unit.runtime.simulation.durable import Loan
 from tests.unit.runtime.simulation.people import People
 from tests.unit.runtime.simulation.process import Dead, Process
@@ -70,6 +71,7 @@ class World:
         self._spawned: set[asyncio.Task[Any]] = set()
         self._facts: list[Recorded] = []
         self._known = 0
+        self._told = Told(())
         self._folded = (0, Post())
         self._names = itertools.count(1)
         self._tokens = itertools.count(1)
@@ -223,6 +225,12 @@ class World:
         if self._folded[0] != self.end:
             self._folded = (self.end, fold(self.recorded()))
         return self._folded[1]
+
+    def told(self) -> Told:
+        """What the log says of the post."""
+        if len(self._told.messages) != self.end:
+            self._told = Told(tuple(self.memory.messages))
+        return self._told
 
     def recorded(self) -> list[Recorded]:
         """Every fact of the log so far."""
