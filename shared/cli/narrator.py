@@ -40,6 +40,8 @@ class Narrator:
         match notice.kind:
             case "crashed":
                 self._crashed(notice)
+            case "given up":
+                self._given_up(notice)
             case "stopping" if self._draining:
                 self._waits(frozenset(notice.waiting_for))
             case "killed" if self._draining:
@@ -48,10 +50,11 @@ class Narrator:
                 return
 
     def _crashed(self, notice: Notice) -> None:
-        how = f"was killed by signal {-notice.code}" if notice.code < 0 else f"code {notice.code}"
-        last = f": {plainly(notice.told)}" if notice.told else ""
         again = f"started again in {notice.again_in:.1f} s"
-        say(self._console, f"{notice.name} ended by itself ({how}{last}); {again}", "red")
+        say(self._console, f"{_ended(notice)}; {again}", "red")
+
+    def _given_up(self, notice: Notice) -> None:
+        say(self._console, f"{_ended(notice)}; services start without it, slower", "yellow")
 
     def _waits(self, names: frozenset[str]) -> None:
         self.done()
@@ -62,3 +65,9 @@ class Narrator:
         if names != self._said:
             self._said = names
             say(self._console, f"  waiting for {', '.join(sorted(names))}")
+
+
+def _ended(notice: Notice) -> str:
+    how = f"was killed by signal {-notice.code}" if notice.code < 0 else f"code {notice.code}"
+    last = f": {plainly(notice.told)}" if notice.told else ""
+    return f"{notice.name} ended by itself ({how}{last})"

@@ -18,12 +18,13 @@ from shared.errors import Misconfigured
 from shared.jetstream import USERS, connect, ensure, server_config
 from shared.jetstream.topology import ACK_WAIT_S
 from shared.local.environment import PROVIDERS, SERVICES, Environment, chosen_keys, inherited
+from shared.local.forking import PYTHON, forking, zygote_command
 from shared.local.layout import Address, Layout
 from shared.local.nats_server import nats_server
 from shared.local.ownership import owned
 from shared.local.ports import LOOPBACK, free_ports
 from shared.local.postgres import postgres
-from shared.local.processes import Command, spawn
+from shared.local.processes import Command, Launch, execute, spawn
 from shared.local.starting import NotStarted, Starting, all_ready, plainly
 from shared.local.supervisor import Supervisor
 
@@ -46,7 +47,8 @@ class Plan:
     `settings` are further GALLEY_ variables for every service; `simulator` further arguments of the
     simulator; `sync` is nats-server's sync_interval ("always": nothing acknowledged is ever lost);
     `ack_wait` the seconds after which a silent stage worker counts as dead.
-    `modules` names what `python -m` runs in place of a service's own package.
+    `modules` names what `python -m` runs in place of a service's own package. `forks`: services
+    start from a process that has imported their packages, if this system can do it.
     """
 
     data: Path
@@ -59,6 +61,7 @@ class Plan:
     sync: str = "always"
     ack_wait: float = ACK_WAIT_S
     drain: float = 25.0
+    forks: bool = True
 
 
 class Plant:
@@ -114,12 +117,31 @@ async def running_plant(
         _own(stack, layout)
         layout.address.unlink(missing_ok=True)
         starting = Starting(notify, layout)
-        supervisor = await stack.enter_async_context(Supervisor(starting, grace=plan.drain + 5))
-        plant = await starting.outcome(_start(plan, layout, supervisor, say))
+        launching = _launching(plan, layout, starting)
+        launch = await starting.outcome(stack.enter_async_context(launching))
+        supervisor = await stack.enter_async_context(
+            Supervisor(starting, grace=plan.drain + 5, launch=launch)
+        )
+        plant = await starting.outcome(_start(plan, layout, supervisor, launch, say))
         stack.push_async_callback(plant.drain)
         stack.callback(layout.address.unlink, missing_ok=True)
         starting.whenever_started(plant.tell_address)
         yield plant
+
+
+@asynccontextmanager
+async def _launching(plan: Plan, layout: Layout, notify: Notify) -> AsyncIterator[Launch]:
+    if not plan.forks or sys.platform != "linux":
+        yield execute
+        return
+    zygote = zygote_command(_common(), layout.log_of("zygote"))
+    async with forking(zygote, notify) as forker:
+        yield forker.launch
+
+
+def _common() -> dict[str, str]:
+    """What every process of our code is told."""
+    return {**inherited(os.environ), "PYTHONUNBUFFERED": "1"}
 
 
 def _own(stack: AsyncExitStack, layout: Layout) -> None:
@@ -137,7 +159,11 @@ def _own(stack: AsyncExitStack, layout: Layout) -> None:
 
 
 async def _start(
-    plan: Plan, layout: Layout, supervisor: Supervisor, say: Callable[[str], None]
+    plan: Plan,
+    layout: Layout,
+    supervisor: Supervisor,
+    launch: Launch,
+    say: Callable[[str], None],
 ) -> Plant:
     keys = chosen_keys(plan.simulated, os.environ)
     check_free(plan.port)
@@ -159,7 +185,7 @@ async def _start(
         keys=keys,
         extra={**plan.settings, "GALLEY_ACK_WAIT_S": str(plan.ack_wait)},
     )
-    await _migrate(layout, environment)
+    await _migrate(layout, environment, launch)
     if plan.simulated:
         await supervisor.start(_simulator(layout, sim_port, plan.simulator))
     say("starting " + ", ".join(plan.services))
@@ -213,7 +239,7 @@ async def _topology(nats_url: str, passwords: Mapping[str, str], ack_wait: float
         await ensure(admin, ack_wait=ack_wait)
 
 
-async def _migrate(layout: Layout, environment: Environment) -> None:
+async def _migrate(layout: Layout, environment: Environment, launch: Launch) -> None:
     """The projector's own code brings the tables up to date, in a process that then ends."""
     command = Command(
         name="migrate",
@@ -221,7 +247,7 @@ async def _migrate(layout: Layout, environment: Environment) -> None:
         env=environment.of("projector", 0),
         log=layout.log_of("migrate"),
     )
-    child = await spawn(command)
+    child = await spawn(command, launch)
     try:
         code = await child.wait()
     finally:
@@ -235,7 +261,7 @@ def _simulator(layout: Layout, port: int, arguments: tuple[str, ...]) -> Command
     return Command(
         name=SIMULATOR,
         argv=_python("shared.local.simulator", "--port", str(port), *arguments),
-        env={**inherited(os.environ), "PYTHONUNBUFFERED": "1"},
+        env=_common(),
         log=layout.log_of(SIMULATOR),
     )
 
@@ -250,5 +276,4 @@ def _service(plan: Plan, layout: Layout, service: str, environment: Mapping[str,
 
 
 def _python(module: str, *arguments: str) -> tuple[str, ...]:
-    """Without the present directory on the path: what lies there is none of our code."""
-    return (sys.executable, "-P", "-m", module, *arguments)
+    return (*PYTHON, module, *arguments)

@@ -11,13 +11,13 @@ import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from shared.local.ownership import end_leftover, remember
 from shared.local.relay import Relay, open_relay
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
 TETHER = Path(__file__).with_name("tether.py")
 TAIL_BYTES = 4096
@@ -53,13 +53,28 @@ class Command:
     death: signal.Signals = signal.SIGKILL
 
 
+class Process(Protocol):
+    """What was started, as asyncio shows it."""
+
+    @property
+    def pid(self) -> int: ...
+    @property
+    def returncode(self) -> int | None: ...
+    async def wait(self) -> int: ...
+    def send_signal(self, number: int, /) -> None: ...
+
+
+type Launch = Callable[[Command, int], Awaitable[Process]]
+"""Starts a command whose output goes to this descriptor."""
+
+
 class Child:
     """A running command."""
 
     def __init__(
         self,
         command: Command,
-        process: asyncio.subprocess.Process,
+        process: Process,
         *,
         log_began: int,
         relay: Relay | None = None,
@@ -117,30 +132,45 @@ class Child:
             self._process.send_signal(number)
 
 
-async def spawn(command: Command) -> Child:
+async def execute(
+    command: Command, output: int, stdin: int = asyncio.subprocess.DEVNULL
+) -> asyncio.subprocess.Process:
+    """In a session of its own: Ctrl-C reaches us alone, and we end our children in order."""
+    return await asyncio.create_subprocess_exec(
+        *_tethered(command),
+        stdin=stdin,
+        stdout=output,
+        stderr=output,
+        env=dict(command.env),
+        cwd=command.cwd,
+        start_new_session=True,
+    )
+
+
+async def spawn(command: Command, launch: Launch = execute) -> Child:
     """Start `command`; it ends when this process does, however this process ends (Linux)."""
     if command.pid_file is not None:
         await asyncio.to_thread(end_leftover, command.pid_file)
     command.log.parent.mkdir(parents=True, exist_ok=True)
-    child = await (_spawn_relayed(command) if command.prefix else _spawn_direct(command))
+    child = await (_spawn_relayed if command.prefix else _spawn_direct)(command, launch)
     if command.pid_file is not None:
         remember(command.pid_file, child.pid)
     return child
 
 
-async def _spawn_direct(command: Command) -> Child:
+async def _spawn_direct(command: Command, launch: Launch) -> Child:
     log, began = _open_log(command.log)
     try:
-        return Child(command, await _fork(command, log), log_began=began)
+        return Child(command, await launch(command, log), log_began=began)
     finally:
         os.close(log)
 
 
-async def _spawn_relayed(command: Command) -> Child:
+async def _spawn_relayed(command: Command, launch: Launch) -> Child:
     log, began = _open_log(command.log)
     relay, output = await open_relay()
     try:
-        process = await _fork(command, output)
+        process = await launch(command, output)
     except BaseException:
         os.close(log)
         await relay.finish()
@@ -160,19 +190,6 @@ def _open_log(path: Path) -> tuple[int, int]:
     """A descriptor to append with, and where the log ended until now."""
     log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     return log, os.lseek(log, 0, os.SEEK_END)
-
-
-async def _fork(command: Command, output: int) -> asyncio.subprocess.Process:
-    """In a session of its own: Ctrl-C reaches us alone, and we end our children in order."""
-    return await asyncio.create_subprocess_exec(
-        *_tethered(command),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=output,
-        stderr=output,
-        env=dict(command.env),
-        cwd=command.cwd,
-        start_new_session=True,
-    )
 
 
 def _tethered(command: Command) -> tuple[str, ...]:

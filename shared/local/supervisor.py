@@ -13,13 +13,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Self
 
-from shared.local.processes import Child, Command, spawn
+from shared.local.processes import Child, Command, Launch, execute, spawn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from types import TracebackType
 
-type Kind = Literal["started", "crashed", "stopping", "stopped", "killed"]
+type Kind = Literal["started", "crashed", "stopping", "stopped", "killed", "given up"]
 type Notify = Callable[[Notice], None]
 
 
@@ -27,8 +27,9 @@ type Notify = Callable[[Notice], None]
 class Notice:
     """What happened to a child.
 
-    `code` is its exit code (crashed, stopped, killed), `again_in` the pause before the next start
-    and `told` its last line of output (crashed), `waiting_for` who is still running (stopping).
+    `code` is its exit code (crashed, stopped, killed, given up), `again_in` the pause before the
+    next start (crashed) and `told` its last line of output (crashed, given up), `waiting_for` who
+    is still running (stopping).
     """
 
     kind: Kind
@@ -70,9 +71,15 @@ class Supervisor:
     """Use as `async with Supervisor(notify) as supervisor`."""
 
     def __init__(
-        self, notify: Notify, *, backoff: Backoff | None = None, grace: float = 10.0
+        self,
+        notify: Notify,
+        *,
+        backoff: Backoff | None = None,
+        grace: float = 10.0,
+        launch: Launch = execute,
     ) -> None:
         self._notify = notify
+        self._launcher = launch
         self._backoff = backoff or Backoff()
         self._grace = grace
         self._kept: dict[str, _Kept] = {}
@@ -134,7 +141,7 @@ class Supervisor:
                 kept.child.kill()
 
     async def _launch(self, kept: _Kept) -> Child:
-        child = kept.child = await spawn(kept.command)
+        child = kept.child = await spawn(kept.command, self._launcher)
         self._notify(Notice(kind="started", name=kept.command.name, pid=child.pid))
         if kept.ending:
             child.kill()

@@ -1,9 +1,9 @@
 """Becomes a command that cannot outlive the process that started it (Linux).
 
-Run as a script by `shared.local.processes`, never imported by a service: it binds itself to its
-parent, checks that the parent is still there, and only then replaces itself with the command. So
-there is no moment in which the command runs unbound, and no code runs between fork and exec in a
-parent that may have threads. It is standard library only, and starts without site-packages.
+Run as a script by `shared.local.processes`: it binds itself to its parent, checks that the parent
+is still there, and only then replaces itself with the command. So there is no moment in which the
+command runs unbound, and no code runs between fork and exec in a parent that may have threads. It
+is standard library only, and starts without site-packages.
 
 The kernel watches the parent's *thread* that forked: start commands from one that stays.
 """
@@ -30,12 +30,17 @@ def main(arguments: list[str]) -> None:
     parent, death, account, *command = arguments
     if account != "-":
         _become(*(int(number) for number in account.split(":")))
-    if sys.platform == "linux":
-        _prctl(PR_SET_PDEATHSIG, int(death))
-    if os.getppid() != int(parent):
-        sys.exit("the process that started this command is gone")
+    bind(int(parent), int(death))
     _default_signals()
     os.execv(command[0], command)  # noqa: S606  (no shell: that is the point)
+
+
+def bind(parent: int, death: int) -> None:
+    """From now on the end of `parent` sends us `death`; if it has ended already, so do we."""
+    if sys.platform == "linux":
+        _prctl(PR_SET_PDEATHSIG, death)
+    if os.getppid() != parent:
+        sys.exit("the process that started this command is gone")
 
 
 def _default_signals() -> None:

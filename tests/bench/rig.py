@@ -52,13 +52,17 @@ async def rig(
     at_once: int,
     say: Callable[[str], None],
 ) -> AsyncIterator[Rig]:
-    """A plant of eight real services; `canned` puts the in-process provider into the stages."""
+    """A plant of eight real services; `canned` puts the in-process provider into the stages.
+
+    They are executed, as in production: a forked service shares its packages' memory with others.
+    """
     plan = Plan(
         data=data,
         settings={"GALLEY_CONCURRENCY": str(concurrency)},
         simulator=SMALL_PICTURES,
         modules=CANNED if canned else {},
         drain=DRAIN_S,
+        forks=False,
     )
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
