@@ -7,16 +7,20 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import psutil
 
+from shared.cli.app import outcome
 from shared.local.layout import Address, Layout
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
+
+    import pytest
 
 ROOT = Path(__file__).parents[3]
 MAIN = ("-P", "-c", "from shared.cli import main; main()")
@@ -103,6 +107,29 @@ class Running:
     def family(self) -> list[psutil.Process]:
         """Every process it has started, and those they have."""
         return psutil.Process(self.pid).children(recursive=True)
+
+
+class Said(NamedTuple):
+    """How a command ended, and what it printed."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@dataclass
+class Desk:
+    """A plant that is up, and commands given beside it: in this process, which starts at once."""
+
+    plant: Running
+    capsys: pytest.CaptureFixture[str]
+
+    @property
+    def cwd(self) -> Path:
+        return self.plant.cwd
+
+    def run(self, *arguments: str) -> Said:
+        return Said(outcome(arguments), *self.capsys.readouterr())
 
 
 def gone(processes: list[psutil.Process]) -> bool:

@@ -10,59 +10,20 @@ import subprocess
 import sys
 import time
 import zipfile
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.cli.app import outcome
 from shared.cli.options import STATE
 from tests.integration.plant.galley import LOOK_EVERY_S, MAIN, ROOT, Running, environment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from tests.integration.plant.galley import Desk
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(300)]
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
 KEYLESS = "[[sim:perplexity:401]]"
-
-
-class Said(NamedTuple):
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-@dataclass
-class Desk:
-    """A plant that is up, and commands given beside it: in this process, which starts at once."""
-
-    plant: Running
-    capsys: pytest.CaptureFixture[str]
-
-    @property
-    def cwd(self) -> Path:
-        return self.plant.cwd
-
-    def run(self, *arguments: str) -> Said:
-        return Said(outcome(arguments), *self.capsys.readouterr())
-
-
-@pytest.fixture(scope="module")
-def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with Running("up", "--instant", cwd=tmp_path_factory.mktemp("up")) as running:
-        running.until("Ctrl-C stops it")
-        yield running
-
-
-@pytest.fixture
-def up(plant: Running, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Desk:
-    monkeypatch.chdir(plant.cwd)
-    monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.delenv("GALLEY_URL", raising=False)
-    return Desk(plant, capsys)
 
 
 def told(up: Desk, *arguments: str) -> str:

@@ -9,37 +9,29 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.cli.app import outcome
 from tests.integration.plant.galley import Running, galley, settled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from tests.integration.plant.galley import Desk
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(300)]
 NOBODY = "00000000-0000-4000-8000-000000000000"
-
-
-@pytest.fixture(scope="module")
-def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with Running("up", "--instant", cwd=tmp_path_factory.mktemp("up")) as running:
-        running.until("Ctrl-C stops it")
-        yield running
 
 
 def id_in(said: str) -> str:
     return said.partition("Post ")[2].split()[0]
 
 
-def test_a_second_plant_on_the_same_data_says_where_the_first_answers(up: Running) -> None:
+def test_a_second_plant_on_the_same_data_says_where_the_first_answers(up: Desk) -> None:
     for command in ("up", "demo"):
         second = galley(command, cwd=up.cwd)
         assert second.returncode == 2
         assert second.stderr.startswith("galley: Galley is already up on ")
-        assert f"at {up.address.gateway}/ (process {up.pid})" in second.stderr
+        assert f"at {up.plant.address.gateway}/ (process {up.plant.pid})" in second.stderr
         assert second.stderr.count("\n") == 1
 
 
-def test_a_followed_post_is_told_line_by_line_and_summed_up(up: Running) -> None:
+def test_a_followed_post_is_told_line_by_line_and_summed_up(up: Desk) -> None:
     told = galley("post", "How to [red]train[/red] a\n puppy", "--follow", cwd=up.cwd)
     assert told.returncode == 0, told.stderr
     assert "research Research started\n" in told.stdout
@@ -53,14 +45,14 @@ def test_a_followed_post_is_told_line_by_line_and_summed_up(up: Running) -> None
     assert paid.removeprefix("Paid $").removesuffix(".") in shown.stdout.partition("Paid")[0]
 
 
-def test_the_log_can_be_read_and_filtered_and_the_article_taken_away(up: Running) -> None:
-    told = galley("post", "Sourdough", "--follow", cwd=up.cwd)
+def test_the_log_can_be_read_and_filtered_and_the_article_taken_away(up: Desk) -> None:
+    told = up.run("post", "Sourdough", "--follow")
     identity = id_in(told.stdout)
-    lines = galley("logs", identity, "--stage", "images", cwd=up.cwd).stdout.splitlines()
+    lines = up.run("logs", identity, "--stage", "images").stdout.splitlines()
     assert len(lines) > 8
     assert {line.split()[1] for line in lines} == {"images"}
-    assert galley("logs", identity, "--level", "error", cwd=up.cwd).stdout == ""
-    assert galley("export", identity, "--to", "kept.zip", cwd=up.cwd).returncode == 0
+    assert up.run("logs", identity, "--level", "error").stdout == ""
+    assert up.run("export", identity, "--to", "kept.zip").returncode == 0
     names = zipfile.ZipFile(up.cwd / "kept.zip").namelist()
     assert {name.rpartition(".")[2] for name in names} == {
         "md",
@@ -71,49 +63,49 @@ def test_the_log_can_be_read_and_filtered_and_the_article_taken_away(up: Running
     }
 
 
-def test_a_review_says_what_to_do(up: Running) -> None:
-    told = galley("post", "Gated", "--gate", "outline=review", "--follow", cwd=up.cwd)
+def test_a_review_says_what_to_do(up: Desk) -> None:
+    told = up.run("post", "Gated", "--gate", "outline=review", "--follow")
     assert told.returncode == 0
     assert "outline  Outline is ready and waits for a person (review)\n" in told.stdout
     assert "To approve it: galley approve " in told.stdout
 
 
-def test_posts_are_listed_with_where_they_stand(up: Running) -> None:
-    identity = id_in(galley("post", "A listed topic", "--follow", cwd=up.cwd).stdout)
-    told = galley("list", "--search", "listed topic", cwd=up.cwd).stdout.splitlines()
+def test_posts_are_listed_with_where_they_stand(up: Desk) -> None:
+    identity = id_in(up.run("post", "A listed topic", "--follow").stdout)
+    told = up.run("list", "--search", "listed topic").stdout.splitlines()
     assert told == [f"{identity}  complete  A listed topic", "1 of 1 posts"]
-    assert "status: Input should be" in galley("list", "--status", "lost", cwd=up.cwd).stderr
+    assert "status: Input should be" in up.run("list", "--status", "lost").stderr
 
 
-def test_a_decision_names_the_stage_that_was_looked_at(up: Running) -> None:
+def test_a_decision_names_the_stage_that_was_looked_at(up: Desk) -> None:
     gates = ("--gate", "outline=review", "--gate", "write=review")
-    identity = id_in(galley("post", "Decided", *gates, "--follow", cwd=up.cwd).stdout)
+    identity = id_in(up.run("post", "Decided", *gates, "--follow").stdout)
     (up.cwd / "mine.md").write_text("# My own plan\n\n## One\n\nFirst this, then that.\n")
-    wrong = galley("approve", identity, "write", cwd=up.cwd)
+    wrong = up.run("approve", identity, "write")
     assert (wrong.returncode, wrong.stderr) == (
         3,
         "galley: write waits for no decision, but outline does\n",
     )
-    accepted = galley("approve", identity, "outline", "--edited", "mine.md", cwd=up.cwd)
+    accepted = up.run("approve", identity, "outline", "--edited", "mine.md")
     assert (accepted.returncode, accepted.stdout.splitlines()[0]) == (
         0,
         "Done. The post is at write.",
     )
-    again = galley("approve", identity, "outline", cwd=up.cwd)
+    again = up.run("approve", identity, "outline")
     assert again.returncode == 3
     assert "outline waits for no decision" in again.stderr
 
 
-def test_a_post_is_cancelled_and_taken_up_again(up: Running) -> None:
-    identity = id_in(galley("post", "Stop and go", "--gate", "edit=review", cwd=up.cwd).stdout)
-    stopped = galley("cancel", identity, cwd=up.cwd)
+def test_a_post_is_cancelled_and_taken_up_again(up: Desk) -> None:
+    identity = id_in(up.run("post", "Stop and go", "--gate", "edit=review").stdout)
+    stopped = up.run("cancel", identity)
     assert "To take it up again: galley retry" in stopped.stdout
-    assert galley("retry", identity, cwd=up.cwd).returncode == 0
-    assert galley("pause", NOBODY, cwd=up.cwd).stderr == "galley: there is no such post\n"
+    assert up.run("retry", identity).returncode == 0
+    assert up.run("pause", NOBODY).stderr == "galley: there is no such post\n"
 
 
-def test_a_failed_stage_ends_with_one_and_says_what_to_do(up: Running) -> None:
-    told = galley("post", "No key [[sim:perplexity:401]]", "--follow", cwd=up.cwd)
+def test_a_failed_stage_ends_with_one_and_says_what_to_do(up: Desk) -> None:
+    told = up.run("post", "No key [[sim:perplexity:401]]", "--follow")
     assert told.returncode == 1
     assert "research failed (" in told.stdout
     assert "Once the cause is gone: galley retry " in told.stdout
@@ -132,41 +124,37 @@ def test_a_failed_stage_ends_with_one_and_says_what_to_do(up: Running) -> None:
     ],
 )
 def test_what_the_gateway_refuses_is_one_sentence(
-    up: Running,
-    capsys: pytest.CaptureFixture[str],
-    arguments: tuple[str, ...],
-    code: int,
-    sentence: str,
+    up: Desk, arguments: tuple[str, ...], code: int, sentence: str
 ) -> None:
-    assert outcome([*arguments, "--url", up.address.gateway]) == code
-    told = capsys.readouterr().err
-    assert told.startswith("galley: ")
-    assert sentence in told
-    assert told.count("\n") == 1
+    told = up.run(*arguments, "--url", up.plant.address.gateway)
+    assert told.returncode == code
+    assert told.stderr.startswith("galley: ")
+    assert sentence in told.stderr
+    assert told.stderr.count("\n") == 1
 
 
-def test_a_place_that_cannot_be_written_is_named(up: Running) -> None:
-    told = galley("post", "Unwritable", "--follow", cwd=up.cwd)
-    refused = galley("export", id_in(told.stdout), "--to", "/proc/a.zip", cwd=up.cwd)
+def test_a_place_that_cannot_be_written_is_named(up: Desk) -> None:
+    told = up.run("post", "Unwritable", "--follow")
+    refused = up.run("export", id_in(told.stdout), "--to", "/proc/a.zip")
     assert refused.returncode == 2
     assert "/proc/a.zip cannot be written" in refused.stderr
 
 
-def test_following_survives_a_gateway_that_is_killed(up: Running) -> None:
-    before = up.address.pids
+def test_following_survives_a_gateway_that_is_killed(up: Desk) -> None:
+    before = up.plant.address.pids
     with Running("post", "Robust [[sim:claude:529*2]]", "--follow", cwd=up.cwd) as follower:
         follower.until("claude failed")
         os.kill(before["gateway"], signal.SIGKILL)
-        assert "started again" in up.until("gateway ended by itself (was killed by signal 9")
+        assert "started again" in up.plant.until("gateway ended by itself (was killed by signal 9")
         assert follower.end() == 0
     lines = [line for line in follower.lines if line.startswith("research Research started")]
     assert len(lines) == 1
     assert "All six stages are complete" in follower.said
-    assert settled(up, before, {"gateway"})["gateway"] != before["gateway"]
+    assert settled(up.plant, before, {"gateway"})["gateway"] != before["gateway"]
 
 
-def test_the_doctor_finds_nothing_wrong_with_a_plant_that_works(up: Running) -> None:
-    told = galley("doctor", cwd=up.cwd)
+def test_the_doctor_finds_nothing_wrong_with_a_plant_that_works(up: Desk) -> None:
+    told = up.run("doctor")
     assert told.returncode == 0, told.stdout
     assert "gateway is ready" in told.stdout
     assert told.stdout.endswith("Nothing is wrong.\n")
