@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
 import sys
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -19,7 +20,7 @@ from shared.local.environment import SERVICES
 from shared.local.forking import PRELOADED, Forker, forking, zygote_command
 from shared.local.processes import Command, execute, spawn
 from shared.local.supervisor import Supervisor
-from tests.integration.test_local_processes import ROOT, SOON, Notices, gone, printed
+from tests.integration.test_local_processes import ROOT, SOON, Notices, alive, gone, printed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -70,6 +71,22 @@ for service in SERVICES:
 after = {name.split(".")[0] for name, module in sys.modules.items()
          if "site-packages" in (getattr(module, "__file__", None) or "")}
 print(json.dumps([missing, sorted(after - before)]))
+"""
+
+PARENT = """
+import asyncio, json, sys
+from pathlib import Path
+from shared.local.processes import spawn
+from tests.integration.test_local_forking import WAITS, open_workshop
+
+async def main(place):
+    async with open_workshop(place) as workshop:
+        commands = [workshop.write(name, WAITS) for name in ("left", "right")]
+        pids = [(await spawn(command, workshop.launch)).pid for command in commands]
+        print(json.dumps([await workshop.zygote(), *pids]), flush=True)
+        await asyncio.Event().wait()
+
+asyncio.run(main(Path(sys.argv[1])))
 """
 
 
@@ -212,6 +229,21 @@ async def test_with_the_zygote_die_its_services_each_is_told_and_all_are_started
         second = await workshop.zygote()
         assert second != first
         assert {psutil.Process(each.pid).ppid() for each in started} == {second}
+
+
+async def test_killing_the_parent_kills_the_zygote_and_all_it_has_forked(tmp_path: Path) -> None:
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    assert parent.stdout is not None
+    pids = json.loads(await asyncio.to_thread(parent.stdout.readline))
+    parent.kill()
+    parent.communicate()
+    try:
+        assert await gone(*pids)
+    finally:
+        for pid in filter(alive, pids):
+            os.kill(pid, signal.SIGKILL)
 
 
 @pytest.mark.parametrize(
