@@ -28,6 +28,8 @@ log = structlog.get_logger(__name__)
 KEPT_ALARMS: Final = 200
 RECONNECT_WAIT_S: Final = 0.2
 PING_EVERY_S: Final = 20
+DOUBT_S: Final = 30.0
+"""How long an append that failed by the server's fault counts, when none is tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,8 @@ class Connection:
         self._before_close: list[Callable[[], Awaitable[None]]] = []
         self._closing = False
         self._lacks = ""
+        self._doubt = ""
+        self._doubted_at = 0.0
         self._last_error = ""
         self.refused = asyncio.Event()
 
@@ -74,7 +78,9 @@ class Connection:
         """Why this connection cannot do its work now; None when it can."""
         if self.closed:
             return "the connection to NATS is closed for good"
-        return self._lacks or (None if self.connected else "NATS is away")
+        if not self.connected:
+            return self._lacks or "NATS is away"
+        return self._lacks or self._doubted()
 
     async def ready(self, within: float) -> bool:
         """Wait for the server; False when it is not there in time."""
@@ -93,6 +99,28 @@ class Connection:
         log.error(name, detail=detail, user=self.user, **fields)
         if self._on_alarm is not None:
             self._on_alarm(told)
+
+    def doubt(self, why: str) -> None:
+        """The server is there and did not take an append, by no fault of the append.
+
+        It may not take any: its disk is full, or a stream stands still after one failed write.
+        Not so when it is gone, or has said what this user may not do: that is the reason then.
+        """
+        if self._lacks or not self.connected:
+            return
+        if self._doubted() is None:
+            self.alarm("nats.stores_nothing", f"an append came to nothing: {why}")
+        self._doubt, self._doubted_at = why, asyncio.get_running_loop().time()
+
+    def trust(self) -> None:
+        """The server has stored an append."""
+        self._doubt = ""
+
+    def _doubted(self) -> str | None:
+        """Whoever is not ready is asked for no appends: so the doubt ends by itself too."""
+        if not self._doubt or asyncio.get_running_loop().time() > self._doubted_at + DOUBT_S:
+            return None
+        return f"NATS stores nothing: {self._doubt}"
 
     def at_loss(self, call: Callable[[], None]) -> Callable[[], None]:
         """Have `call` called whenever the server is lost; the answer takes it back."""
@@ -156,7 +184,7 @@ class Connection:
             log.warning("nats.disconnected", user=self.user)
 
     async def _found(self) -> None:
-        self._last_error = ""
+        self._last_error = self._doubt = ""
         self._there.set()
         log.info("nats.reconnected", user=self.user)
 

@@ -124,12 +124,12 @@ class Groups:
         why = ""
         for pause in (*_PAUSES, None):
             try:
-                return _landed(flight, await self._sent(messages))
+                return self._landed(flight, await self._sent(messages))
             except (Conflict, Refused, Denied) as error:
                 if len(flight) > 1 and not isinstance(error, Unconfirmed):
                     return await self._apart(flight, error)
                 if isinstance(error, Conflict):
-                    return _failed(flight, error)
+                    return self._lost(flight, error)
                 if isinstance(error, Denied):
                     return _failed(flight, Unconfirmed(str(error)))
                 why = str(error)
@@ -138,7 +138,18 @@ class Groups:
             if pause is not None:
                 await asyncio.sleep(pause)
         log.warning("append.given_up", appends=len(flight), why=why)
-        return _failed(flight, Unconfirmed(why))
+        return self._lost(flight, Unconfirmed(why))
+
+    def _landed(self, flight: Sequence[Parcel], first: int) -> None:
+        self._connection.trust()
+        for parcel in flight:
+            parcel.stored(first)
+            first += len(parcel.messages)
+
+    def _lost(self, flight: Sequence[Parcel], error: Conflict) -> None:
+        if isinstance(error, Unconfirmed):
+            self._connection.doubt(str(error))
+        _failed(flight, error)
 
     async def _apart(self, flight: Sequence[Parcel], error: Exception) -> None:
         """One batch per append, so that only those fail that must."""
@@ -179,12 +190,6 @@ class Groups:
             await self._connection.requests.tell(message.subject, message.data, marked)
         closing = {BATCH: batch, BATCH_PLACE: str(end), BATCH_COMMIT: "1"}
         return messages[-1].headers | closing
-
-
-def _landed(flight: Sequence[Parcel], first: int) -> None:
-    for parcel in flight:
-        parcel.stored(first)
-        first += len(parcel.messages)
 
 
 def _failed(flight: Sequence[Parcel], error: Conflict) -> None:

@@ -27,12 +27,12 @@ BALLAST = "ballast"
 BLOCK = bytes(1024 * 1024)
 
 
-def need(*tools: str) -> None:
+def need(*tools: str, loop_devices: bool = False) -> None:
     """Skip, with the reason, where a drill cannot be held; where CI is claimed it must be."""
     lacking = [f"the command {tool}" for tool in tools if shutil.which(tool) is None]
     if os.geteuid() != 0:
         lacking.append("to be root")
-    if not Path("/dev/loop-control").exists():
+    if loop_devices and not Path("/dev/loop-control").exists():
         lacking.append("loop devices")
     if not lacking:
         return
@@ -95,9 +95,30 @@ class Disk:
         return Path(f"/proc/{node.pid}/root{self.where}")
 
 
+async def fail_one_write(node: Node, file: Path, trace: Path) -> None:
+    """Answer this server's next write to `file` with EIO, as a dying disk does; `trace` is for us.
+
+    Return when that has happened. (A second thread that writes at the same moment fails as well.)
+    """
+    need("strace")
+    broken = ("--trace=pwrite64,write", "--inject=pwrite64,write:error=EIO:when=1")
+    process = await asyncio.create_subprocess_exec(
+        *("strace", "--follow-forks", f"--attach={node.pid}", f"--trace-path={file}", *broken),
+        *(f"--output={trace}",),
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        async with asyncio.timeout(FREE_WITHIN_S):
+            while not (trace.exists() and "(INJECTED)" in trace.read_text(errors="replace")):
+                await asyncio.sleep(LOOK_EVERY_S)
+    finally:
+        process.terminate()
+        await process.wait()
+
+
 async def make_disk(image: Path, where: Path, megabytes: int) -> Disk:
     """An empty file system, to be mounted over the (empty) directory `where`; see `need`."""
-    need(*TOOLS)
+    need(*TOOLS, loop_devices=True)
     where.mkdir(parents=True, exist_ok=True)
     with image.open("wb") as file:
         file.truncate(megabytes * 1024 * 1024)
