@@ -38,7 +38,7 @@ async def test_on_a_full_disk_writers_are_told_and_go_on_once_there_is_room(
         serve_node(tmp_path / "nats", run_as=disk.run_as) as node,
         node.galley.connect(GATEWAY) as gateway,
     ):
-        async with writing(open_log(gateway, GATEWAY), drill.random) as book:
+        async with writing(drill.random, open_log(gateway, GATEWAY)) as book:
             for _ in drill.rounds(1):
                 await book.more(drill.random.randrange(1, 300))
                 disk.fill(node)
@@ -55,7 +55,7 @@ async def test_after_one_failed_write_writers_are_told_and_go_on_after_a_restart
 ) -> None:
     blocks = tmp_path / "nats/jetstream/jetstream/APP/streams/GALLEY/msgs"
     async with serve_node(tmp_path / "nats") as node, node.galley.connect(GATEWAY) as gateway:
-        async with writing(open_log(gateway, GATEWAY), drill.random) as book:
+        async with writing(drill.random, open_log(gateway, GATEWAY)) as book:
             for at in drill.rounds(1):
                 await book.more(drill.random.randrange(1, 300))
                 await fail_one_write(node, max(blocks.glob("*.blk")), tmp_path / f"trace{at}")

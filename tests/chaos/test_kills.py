@@ -39,7 +39,7 @@ async def test_a_server_killed_in_mid_load_loses_nothing_it_confirmed(
 
 
 async def killed_while_writing(drill: Drill, node: Node, log: JetStreamLog) -> Book:
-    async with writing(log, drill.random) as book:
+    async with writing(drill.random, log) as book:
         for _ in drill.rounds(3):
             await book.more(drill.random.randrange(1, 300))
             await node.kill()
@@ -54,7 +54,7 @@ async def test_a_server_paused_beyond_patience_confirms_nothing_twice(
 ) -> None:
     async with serve_node(tmp_path / "nats") as node, node.galley.connect(GATEWAY) as gateway:
         log = open_log(gateway, GATEWAY)
-        async with writing(log, drill.random) as book:
+        async with writing(drill.random, log) as book:
             for _ in drill.rounds(1):
                 await book.more(drill.random.randrange(1, 300))
                 node.pause()

@@ -66,7 +66,7 @@ async def machine(
     async with (
         serve_node(folder / "nats", sync_interval=sync_interval, run_as=disk.run_as) as node,
         node.galley.connect(GATEWAY) as gateway,
-        writing(open_log(gateway, GATEWAY), drill.random) as book,
+        writing(drill.random, open_log(gateway, GATEWAY)) as book,
     ):
         yield Machine(disk, node, book)
 

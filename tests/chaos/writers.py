@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from shared.domain.events import Fact
     from shared.eventlog import EventLog, History
 
+POSTS_AT_ONCE = 8
 FACTS_OF_A_POST = 30
 WRITERS_OF_A_POST = (1, 1, 1, 2)
 """Most posts have one writer, else every flight would be refused and none ever rode together."""
@@ -86,19 +87,26 @@ class Book:
 
 
 @asynccontextmanager
-async def writing(log: EventLog, random: Random, posts: int = 8) -> AsyncIterator[Book]:
-    """Posts written to at once while the context is open; what is under way then is finished."""
+async def writing(
+    random: Random, *logs: EventLog, posts: int = POSTS_AT_ONCE
+) -> AsyncIterator[Book]:
+    """Posts written to at once while the context is open; what is under way then is finished.
+
+    `logs`: the same one, as seen by the processes that the writers are in.
+    """
     book, stop = Book(), asyncio.Event()
     async with asyncio.TaskGroup() as group:
         for at in range(posts):
-            group.create_task(_posts(log, book, random, stop, f"w{at}"))
+            group.create_task(_posts(logs, book, random, stop, f"w{at}"))
         try:
             yield book
         finally:
             stop.set()
 
 
-async def _posts(log: EventLog, book: Book, random: Random, stop: asyncio.Event, name: str) -> None:
+async def _posts(
+    logs: Sequence[EventLog], book: Book, random: Random, stop: asyncio.Event, name: str
+) -> None:
     """One post after the other, each until it is full."""
     for at in count():
         if stop.is_set():
@@ -106,7 +114,8 @@ async def _posts(log: EventLog, book: Book, random: Random, stop: asyncio.Event,
         ref = PostRef("main", UUID(int=random.getrandbits(128), version=4))
         async with asyncio.TaskGroup() as group:
             for rival in range(random.choice(WRITERS_OF_A_POST)):
-                writer = Writer(log, book, ref, stop, f"{name}.{at}.{rival}", random.randrange(3))
+                log, lines = logs[(at + rival) % len(logs)], random.randrange(3)
+                writer = Writer(log, book, ref, stop, f"{name}.{at}.{rival}", lines)
                 group.create_task(writer.write())
 
 
