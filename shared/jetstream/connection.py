@@ -21,13 +21,15 @@ from shared.jetstream.client import StrictClient
 from shared.jetstream.requests import Requests
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 
 log = structlog.get_logger(__name__)
 
 KEPT_ALARMS: Final = 200
 RECONNECT_WAIT_S: Final = 0.2
-PING_EVERY_S: Final = 20
+PING_EVERY_S: Final = 4.0
+"""The third one without an answer ends the connection: a silent server or path is left within
+sixteen seconds, before a worker that it holds up has lost what was lent to it."""
 DOUBT_S: Final = 30.0
 """How long an append that failed by the server's fault counts, when none is tried again."""
 
@@ -127,7 +129,9 @@ class Connection:
         self._at_loss.add(call)
         return lambda: self._at_loss.discard(call)
 
-    async def open(self, urls: Sequence[str], password: str, name: str) -> None:
+    async def open(
+        self, urls: Sequence[str], password: str, name: str, ping_every: float = PING_EVERY_S
+    ) -> None:
         await self.nc.connect(
             servers=list(urls),
             user=self.user,
@@ -136,7 +140,7 @@ class Connection:
             inbox_prefix=f"_INBOX_{self.user}",
             max_reconnect_attempts=-1,
             reconnect_time_wait=RECONNECT_WAIT_S,  # type: ignore[arg-type]  # seconds, passed to sleep
-            ping_interval=PING_EVERY_S,
+            ping_interval=ping_every,  # type: ignore[arg-type]
             pending_size=0,
             error_cb=self._error,
             disconnected_cb=self._lost,
@@ -203,6 +207,7 @@ async def connect(
     *,
     on_alarm: OnAlarm | None = None,
     patience: float = 10.0,
+    ping_every: float = PING_EVERY_S,
 ) -> AsyncIterator[Connection]:
     """A connection while the context is open; `urls` may also be several, with commas between.
 
@@ -212,16 +217,17 @@ async def connect(
     connection = Connection(user, on_alarm)
     servers = urls.split(",") if isinstance(urls, str) else urls
     try:
-        await _opened(connection, servers, password, name, patience)
+        opening = connection.open(servers, password, name, ping_every)
+        await _opened(connection, opening, servers, patience)
         yield connection
     finally:
         await connection.close()
 
 
 async def _opened(
-    connection: Connection, urls: Sequence[str], password: str, name: str, patience: float
+    connection: Connection, open_: Coroutine[None, None, None], urls: Sequence[str], patience: float
 ) -> None:
-    opening = asyncio.ensure_future(connection.open(urls, password, name))
+    opening = asyncio.create_task(open_)
     refused = asyncio.ensure_future(connection.refused.wait())
     try:
         await asyncio.wait(

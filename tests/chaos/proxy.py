@@ -89,6 +89,11 @@ class Proxy:
         self._shut = True
         self.reset()
 
+    def strand(self) -> None:
+        """A black hole for the connections there are, for good; new ones get through."""
+        for pair in tuple(self._pairs):
+            pair.strand()
+
     def half_open(self) -> None:
         """The server's end of every connection is gone, and the client is not told."""
         for pair in tuple(self._pairs):
@@ -138,6 +143,8 @@ class Pair:
         self._server = server
         self._lanes = lanes
         self._silent = False
+        self._free = asyncio.Event()
+        self._free.set()
 
     async def carry(self) -> None:
         """Pass on in both directions until one of them ends."""
@@ -158,6 +165,9 @@ class Pair:
         self._client.reset()
         self._server.reset()
 
+    def strand(self) -> None:
+        self._free.clear()
+
     def lose_server(self) -> None:
         self._silent = True
         self._server.reset()
@@ -166,7 +176,7 @@ class Pair:
         """Read ahead of what is due; an empty chunk is the end."""
         loop, lane = asyncio.get_running_loop(), self._lanes[way]
         under_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(CHUNKS_UNDER_WAY)
-        giving = asyncio.create_task(_give(under_way, sink, lane))
+        giving = asyncio.create_task(self._give(under_way, sink, lane))
         try:
             chunk = b"-"
             while chunk and not giving.done():
@@ -175,6 +185,23 @@ class Pair:
             await giving
         finally:
             giving.cancel()
+
+    async def _give(
+        self, under_way: asyncio.Queue[tuple[float, bytes]], sink: End, lane: Lane
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            due, chunk = await under_way.get()
+            await asyncio.sleep(due - loop.time())
+            await lane.open.wait()
+            await self._free.wait()
+            if not chunk:
+                return
+            try:
+                sink.writer.write(chunk)
+                await sink.writer.drain()
+            except OSError:
+                return
 
     async def _swallow(self) -> None:
         while await _read(self._client):
@@ -192,21 +219,6 @@ async def _read(end: End) -> bytes:
         return await end.reader.read(CHUNK)
     except OSError:
         return b""
-
-
-async def _give(under_way: asyncio.Queue[tuple[float, bytes]], sink: End, lane: Lane) -> None:
-    loop = asyncio.get_running_loop()
-    while True:
-        due, chunk = await under_way.get()
-        await asyncio.sleep(due - loop.time())
-        await lane.open.wait()
-        if not chunk:
-            return
-        try:
-            sink.writer.write(chunk)
-            await sink.writer.drain()
-        except OSError:
-            return
 
 
 @asynccontextmanager
