@@ -7,6 +7,7 @@ message that was yielded.
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
@@ -37,6 +38,8 @@ PORTION_S: Final = 30.0
 QUIET_S: Final = 2.0
 FORGOTTEN_S: Final = 30.0
 _RETRY_S: Final = 5.0
+_PAUSE_S: Final = 0.2
+"""A cluster without a leader answers at once that it has nothing to say, and would each time."""
 
 
 async def follow(connection: Connection, after: int) -> AsyncIterator[Sequence[Stored]]:
@@ -58,6 +61,7 @@ async def follow(connection: Connection, after: int) -> AsyncIterator[Sequence[S
                     yield batch
         except LogUnavailable as error:
             log.info("tail.again", after=after, why=str(error))
+            await asyncio.sleep(_PAUSE_S)
             await connection.ready(_RETRY_S)
 
 

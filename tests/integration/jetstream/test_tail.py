@@ -7,9 +7,10 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 import pytest
+from structlog.testing import capture_logs
 
 from shared.domain.values import Stage
-from shared.errors import Conflict, ForeignLog
+from shared.errors import Conflict, ForeignLog, LogUnavailable
 from shared.eventlog import Append
 from shared.jetstream import ADMIN, GATEWAY, PROJECTOR, ensure, open_log
 from shared.testing.vocabulary import completed, created, edited
@@ -108,6 +109,22 @@ async def test_a_tail_does_not_go_on_with_another_log(mortal: Mortal) -> None:
                 await begin(log, new_post())
             with pytest.raises(ForeignLog):
                 await until(batches, 100)
+
+
+async def test_a_tail_without_a_log_asks_again_at_leisure(mortal: Mortal) -> None:
+    """As in a cluster without a leader: the server is there and has nothing to say."""
+    async with (
+        mortal.galley.connect(GATEWAY) as gateway,
+        mortal.galley.connect(ADMIN) as admin,
+    ):
+        await admin.nc.jetstream().delete_stream("GALLEY")
+        following = asyncio.ensure_future(anext(open_log(gateway, GATEWAY).tail(0)))
+        with capture_logs() as logged:
+            for _ in range(200):
+                with pytest.raises(LogUnavailable):
+                    await open_log(admin, ADMIN).state()
+        assert 1 <= len([each for each in logged if each["event"] == "tail.again"]) < 50
+        following.cancel()
 
 
 async def test_what_is_wrong_is_shown_not_hidden(log: JetStreamLog, research: Connection) -> None:
