@@ -64,7 +64,7 @@ class Connection:
         self._lacks = ""
         self._doubt = ""
         self._doubted_at = 0.0
-        self._last_error = ""
+        self._said: deque[str] = deque(maxlen=KEPT_ALARMS)
         self.refused = asyncio.Event()
 
     @property
@@ -175,9 +175,9 @@ class Connection:
             self._once(text)
 
     def _once(self, text: str) -> None:
-        """Reconnecting fails five times a second: say each thing once in a row."""
-        if text != self._last_error:
-            self._last_error = text
+        """Reconnecting fails five times a second, at each server in turn: say each thing once."""
+        if text not in self._said:
+            self._said.append(text)
             log.warning("nats.error", error=text, user=self.user)
 
     async def _lost(self) -> None:
@@ -188,7 +188,8 @@ class Connection:
             log.warning("nats.disconnected", user=self.user)
 
     async def _found(self) -> None:
-        self._last_error = self._doubt = ""
+        self._doubt = ""
+        self._said.clear()
         self._there.set()
         log.info("nats.reconnected", user=self.user)
 

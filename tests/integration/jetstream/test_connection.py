@@ -7,17 +7,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from structlog.testing import capture_logs
 
 from shared.domain.values import Stage
 from shared.errors import LogUnavailable, Misconfigured
 from shared.eventlog import Tokens
-from shared.jetstream import GATEWAY, Alarm, connect, open_live
+from shared.jetstream import GATEWAY, Alarm, Connection, connect, open_live
 from shared.local.ports import free_port
 from tests.integration.jetstream.server import PASSWORDS
 from tests.integration.jetstream.stories import new_post
 
 if TYPE_CHECKING:
-    from shared.jetstream import Connection
     from tests.integration.jetstream.conftest import Mortal
     from tests.integration.jetstream.server import GalleyNats
 
@@ -77,6 +77,15 @@ async def test_one_of_several_servers_is_enough(galley_nats: GalleyNats) -> None
     urls = f"nats://127.0.0.1:{free_port()},{galley_nats.url}"
     async with connect(urls, GATEWAY, PASSWORDS[GATEWAY], "test") as connection:
         assert connection.connected
+
+
+async def test_what_each_of_several_absent_servers_answers_is_logged_once() -> None:
+    connection = Connection(GATEWAY)
+    with capture_logs() as logged:
+        for _ in range(5):
+            for port in (1, 2, 3):
+                await connection._error(OSError(f"nobody at port {port}"))
+    assert [each["error"] for each in logged] == [f"nobody at port {port}" for port in (1, 2, 3)]
 
 
 async def test_whoever_wants_to_is_told_of_alarms(galley_nats: GalleyNats) -> None:
