@@ -63,4 +63,5 @@ async def test_a_server_paused_beyond_patience_confirms_nothing_twice(
             await book.more(50)
         kept = await the_log_keeps(log, book)
         drill.did("verdict", kept=kept, **book.told())
-        assert not gateway.alarms
+        assert {alarm.name for alarm in gateway.alarms} == {"nats.stores_nothing"}
+        assert gateway.problem() is None
