@@ -222,6 +222,7 @@ class ExceedBudget(Command):
     scope: str
     needed_usd: float
     left_usd: float
+    cap_usd: float | None = None
 
 
 # --- duties -----------------------------------------------------------------------------------

@@ -65,6 +65,7 @@ class StageFact(FlowFact):
 class PostCreated(FlowFact):
     """A topic was handed in. `models` are the models its stages are pinned to."""
 
+    VERSION = 2
     EVENT = "created"
     type: Literal["post-created"] = "post-created"
     config: PostConfig
@@ -78,7 +79,7 @@ class PostConfigured(FlowFact):
     """The order was changed. None means unchanged; gates and models name only the changed
     stages. With new `terms`, `deadline` is that of the review that was open, if one was."""
 
-    VERSION = 2
+    VERSION = 3
     EVENT = "configured"
     type: Literal["post-configured"] = "post-configured"
     config: PostConfig | None = None
@@ -301,14 +302,21 @@ class StageDiscarded(StageFact):
 
 
 class BudgetExceeded(StageFact):
-    """The next call did not fit a budget; the post waits until one of its caps rises."""
+    """The next call did not fit a budget; the post waits until there is room for it.
 
+    `scope` says whose budget it is (day, profile or post), `cap_usd` how large it was then. Nobody
+    asks again before `until`: each time in a row that it was for nothing, a little later.
+    """
+
+    VERSION = 2
     EVENT = "budget"
     type: Literal["budget-exceeded"] = "budget-exceeded"
     run: int
     scope: str
     needed_usd: float
     left_usd: float
+    cap_usd: float | None = None
+    until: AwareDatetime | None = None
 
 
 # --- calls: the journal of what is paid -------------------------------------------------------
@@ -329,14 +337,19 @@ class CallFact(Fact):
 
 
 class CallStarted(CallFact):
-    """The intent to pay, written before anything is sent. Prices are upper bounds in US dollars."""
+    """The intent to pay, written before anything is sent. Prices are upper bounds in US dollars.
 
+    `scopes` names the budgets that held the worst case back in the very batch of this claim.
+    """
+
+    VERSION = 2
     EVENT = "started"
     type: Literal["call-started"] = "call-started"
     provider: Provider
     model: str
     request: str
     worst_case_usd: float
+    scopes: tuple[str, ...] = ()
 
 
 class CallSettled(CallFact):
@@ -362,9 +375,12 @@ class CallSettled(CallFact):
 class CallFailed(CallFact):
     """An attempt that gave no usable answer; what it cost all the same stands in `cost_usd`.
 
-    `wait_s` is how long to wait before the next attempt, None when there is none.
+    Up to `unconfirmed_usd` more may have been charged: nobody knows what a provider bills for an
+    answer that was cut off. `wait_s` is how long to wait before the next attempt, None when there
+    is none.
     """
 
+    VERSION = 2
     EVENT = "ended"
     type: Literal["call-failed"] = "call-failed"
     provider: Provider
@@ -377,6 +393,7 @@ class CallFailed(CallFact):
     wait_s: float | None = None
     usage: Usage | None = None
     cost_usd: float = 0.0
+    unconfirmed_usd: float = 0.0
     prices: str = ""
     raw: str = ""
     request_id: str = ""

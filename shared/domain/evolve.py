@@ -88,7 +88,7 @@ def _changed(post: Post, seq: int, fact: AnyFlow) -> Post:
         case StageDeferred():
             return _held(post, fact, "deferred", Held(fact.run, fact.stage, until=fact.until))
         case BudgetExceeded():
-            return _held(post, fact, "budget", Held(fact.run, fact.stage, scope=fact.scope))
+            return _refused(post, fact)
         case ReviewRequested():
             review = Review(seq, fact.stage, fact.mode, fact.deadline, fact.at)
             return _with(_copy(post, review=review), fact.stage, status="review")
@@ -162,6 +162,7 @@ def _on_terms(post: Post, terms: GateTerms, deadline: Deadline | None) -> Post:
 def _requested(post: Post, seq: int, fact: StageRequested) -> Post:
     """A newer request replaces whatever was open. What a paused pipeline was to do next outlives a
     stage run alone."""
+    waited = post.stages[fact.stage].ended == "budget"
     post = _stopped(post, "superseded")
     kept = post.next if fact.alone and post.paused else None
     post = _copy(post, active=Active(seq, fact.stage), next=kept, completed_at=None)
@@ -178,6 +179,7 @@ def _requested(post: Post, seq: int, fact: StageRequested) -> Post:
         since=fact.at,
         failure=None,
         warnings=(),
+        refused=post.stages[fact.stage].refused if waited else 0,
     )
 
 
@@ -252,6 +254,20 @@ def _held(
     held: Held,
 ) -> Post:
     return _with(_copy(post, active=None, held=held), fact.stage, status="waiting", ended=ended)
+
+
+def _refused(post: Post, fact: BudgetExceeded) -> Post:
+    held = Held(
+        fact.run,
+        fact.stage,
+        until=fact.until,
+        scope=fact.scope,
+        needed_usd=fact.needed_usd,
+        left_usd=fact.left_usd,
+        cap_usd=fact.cap_usd,
+    )
+    again = post.stages[fact.stage].refused + 1
+    return _with(_held(post, fact, "budget", held), fact.stage, refused=again)
 
 
 def _approved(post: Post, seq: int, fact: StageApproved) -> Post:

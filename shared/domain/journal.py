@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from shared.domain import events as e
+from shared.domain.budgets import waiting
 from shared.domain.values import Level  # noqa: TC001
 
 if TYPE_CHECKING:
@@ -144,11 +145,18 @@ def _of_stage(recorded: Recorded) -> Entry | None:
             message = f"{_title(fact.stage)} waits until {until}"
             return _entry(recorded, "log", message, level="warning", until=until, why=fact.reason)
         case e.BudgetExceeded():
-            message = (
-                f"{_title(fact.stage)} waits for budget {fact.scope}: "
-                f"needs ${fact.needed_usd:.4f}, ${fact.left_usd:.4f} left"
+            why = waiting(fact.scope, fact.needed_usd, fact.left_usd, fact.cap_usd)
+            message = f"{_title(fact.stage)} waits: {why}"
+            return _entry(
+                recorded,
+                "log",
+                message,
+                level="warning",
+                scope=fact.scope,
+                needed_usd=fact.needed_usd,
+                left_usd=fact.left_usd,
+                cap_usd=fact.cap_usd,
             )
-            return _entry(recorded, "log", message, level="warning", scope=fact.scope)
         case _:
             return None
 

@@ -52,7 +52,8 @@ class Failure:
 
 @dataclass(frozen=True)
 class StageState:
-    """One stage: `run` is the sequence of its last request, `ended` how that run ended."""
+    """One stage: `run` is the sequence of its last request, `ended` how that run ended, `refused`
+    how often in a row a budget had no room for it."""
 
     status: Status = "pending"
     output: Output | None = None
@@ -67,6 +68,7 @@ class StageState:
     metrics: Metrics | None = None
     failure: Failure | None = None
     warnings: tuple[str, ...] = ()
+    refused: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +93,16 @@ class Review:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A run that gave up its worker until a time, or until a budget (`scope`) has room."""
+    """A run that gave up its worker until a time, or until a budget (`scope`) has room for its next
+    call. Then nobody looks before `until`."""
 
     run: int
     stage: Stage
     until: datetime | None = None
     scope: str | None = None
+    needed_usd: float = 0.0
+    left_usd: float = 0.0
+    cap_usd: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,8 +33,9 @@ class Profile(BaseModel):
     required_mentions: str = _DEFAULTS.required_mentions
     related_keywords: tuple[str, ...] = ()
     default_stage_settings: dict[Stage, GateMode] = {}
+    budget_usd: float | None = None
 
     def prefills(self) -> dict[str, Any]:
-        """What it says of a post's configuration."""
-        said = self.model_fields_set & PostConfig.model_fields.keys()
+        """What it says of a post's configuration; its budget is that of all its posts together."""
+        said = (self.model_fields_set & PostConfig.model_fields.keys()) - {"budget_usd"}
         return {name: getattr(self, name) for name in said}

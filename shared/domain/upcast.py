@@ -32,8 +32,31 @@ def _same_terms(raw: Raw) -> Raw:
     return raw | {"terms": None, "deadline": None}
 
 
+def _no_budget(raw: Raw) -> Raw:
+    config = raw["config"]
+    return raw if config is None else raw | {"config": config | {"budget_usd": None}}
+
+
+def _cap_unsaid(raw: Raw) -> Raw:
+    return raw | {"cap_usd": None, "until": None}
+
+
+def _nothing_reserved(raw: Raw) -> Raw:
+    return raw | {"scopes": []}
+
+
+def _nothing_in_doubt(raw: Raw) -> Raw:
+    """The bill of such a failure was taken as told, and stays what it was."""
+    return raw | {"unconfirmed_usd": 0.0}
+
+
 UPCASTS: Steps = {
+    ("budget-exceeded", 1): _cap_unsaid,
+    ("call-failed", 1): _nothing_in_doubt,
+    ("call-started", 1): _nothing_reserved,
     ("post-configured", 1): _same_terms,
+    ("post-configured", 2): _no_budget,
+    ("post-created", 1): _no_budget,
     ("stage-requested", 1): _no_redo,
 }
 """(type, version) to the step that lifts it one version."""

@@ -45,7 +45,10 @@ class Value(BaseModel):
 
 
 class PostConfig(Value):
-    """What the user asked for. Empty text and empty lists mean "not said"."""
+    """What the user asked for. Empty text and empty lists mean "not said".
+
+    `budget_usd` is the most the post may ever cost; None: the cap of all posts, if there is one.
+    """
 
     topic: str
     slug: str
@@ -67,6 +70,7 @@ class PostConfig(Value):
     brand_voice: str = ""
     avoid: str = ""
     required_mentions: str = ""
+    budget_usd: float | None = None
 
 
 class ModelSettings(Value):

@@ -6,6 +6,7 @@ matters to it. `run=0` and `review=0` mean the newest of the story (see `shared.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 from uuid import NAMESPACE_URL, uuid5
 
@@ -140,7 +141,15 @@ def deferred(stage: Stage, run: int = 0, until: datetime = LATER) -> e.StageDefe
 
 def out_of_budget(stage: Stage, run: int = 0) -> e.BudgetExceeded:
     return e.BudgetExceeded(
-        post_id=POST, at=NOW, stage=stage, run=run, scope="day", needed_usd=2, left_usd=1
+        post_id=POST,
+        at=NOW,
+        stage=stage,
+        run=run,
+        scope="day",
+        needed_usd=2,
+        left_usd=1,
+        cap_usd=5,
+        until=NOW + timedelta(seconds=1),
     )
 
 
@@ -274,7 +283,9 @@ def defer(stage: Stage, until: datetime = LATER) -> c.DeferStage:
 
 
 def exceed(stage: Stage) -> c.ExceedBudget:
-    return c.ExceedBudget(post_id=POST, stage=stage, run=0, scope="day", needed_usd=2, left_usd=1)
+    return c.ExceedBudget(
+        post_id=POST, stage=stage, run=0, scope="day", needed_usd=2, left_usd=1, cap_usd=5
+    )
 
 
 def wake() -> c.WakeStage:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, assert_never
 
 from shared.domain.commands import CompleteStage, DeferStage, ExceedBudget, FailStage, StageCommand
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 
+LONGEST_PAUSE_S = 60.0
+"""A post that waits for a budget looks again after so long at the latest."""
+
+
 def report(post: Post, command: StageCommand, now: datetime) -> list[AnyFlow]:
     """A report about a run that is not the open one changes nothing."""
     if post.active != Active(command.run, command.stage):
@@ -40,7 +45,7 @@ def report(post: Post, command: StageCommand, now: datetime) -> list[AnyFlow]:
         case DeferStage():
             return [_defer(command, now)]
         case ExceedBudget():
-            return [_exceed(command, now)]
+            return [_exceed(post, command, now)]
         case _:
             assert_never(command)
 
@@ -112,7 +117,10 @@ def _defer(command: DeferStage, now: datetime) -> StageDeferred:
     )
 
 
-def _exceed(command: ExceedBudget, now: datetime) -> BudgetExceeded:
+def _exceed(post: Post, command: ExceedBudget, now: datetime) -> BudgetExceeded:
+    """A run that is woken for nothing time and again would fill the post's history."""
+    before = min(post.stages[command.stage].refused, 10)
+    pause = min(LONGEST_PAUSE_S, 2.0**before)
     return BudgetExceeded(
         post_id=command.post_id,
         at=now,
@@ -121,4 +129,6 @@ def _exceed(command: ExceedBudget, now: datetime) -> BudgetExceeded:
         scope=command.scope,
         needed_usd=command.needed_usd,
         left_usd=command.left_usd,
+        cap_usd=command.cap_usd,
+        until=now + timedelta(seconds=pause),
     )

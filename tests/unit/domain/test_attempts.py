@@ -64,7 +64,7 @@ def test_a_woken_run_continues_the_deferred_one_with_its_tries():
 
 
 def test_a_run_woken_by_a_budget_counts_on_as_well():
-    story = after(create(), exceed(RESEARCH), wake())
+    story = after(create(), exceed(RESEARCH)).when(wake(), at=LATER).then_something()
     assert lineage(story.history, 5) == (Link(5, None, counts=True), Link(3, None, counts=True))
 
 

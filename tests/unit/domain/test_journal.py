@@ -84,7 +84,7 @@ TOLD: list[tuple[e.PostEvent, str, str, str]] = [
     ),
     (EXPIRED, "log", "warning", "in time"),
     (deferred(RESEARCH, run=3), "log", "warning", "2026-01-01T13:00:00+00:00"),
-    (out_of_budget(RESEARCH, run=3), "log", "warning", "$1.0000 left"),
+    (out_of_budget(RESEARCH, run=3), "log", "warning", "$1.0000 of the budget of the day"),
     (paused(), "log", "info", "Paused"),
     (resumed(), "log", "info", "Resumed"),
     (cancelled("enough"), "log", "warning", "enough"),

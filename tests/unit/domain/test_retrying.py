@@ -149,8 +149,29 @@ def test_a_deferred_stage_gives_up_its_worker_until_it_is_due():
 
 def test_a_stage_without_budget_goes_on_when_it_is_woken():
     story = after(create()).when(exceed(RESEARCH)).then(out_of_budget(RESEARCH))
-    story = story.when(wake(), at=NOW).then(requested(RESEARCH, resumes=3))
+    story.when(wake(), at=NOW).then_nothing()
+    story = story.when(wake(), at=LATER).then(requested(RESEARCH, resumes=3, at=LATER))
     story.when(complete(RESEARCH)).then(completed(RESEARCH), requested(OUTLINE))
+
+
+def test_a_stage_that_is_woken_in_vain_sleeps_longer_each_time_up_to_a_minute():
+    story, slept = after(create()), []
+    at = NOW
+    for _ in range(9):
+        story = story.when(exceed(RESEARCH), at=at).then_something()
+        held = story.post.held
+        assert held is not None
+        assert held.until is not None
+        slept.append((held.until - at).total_seconds())
+        story, at = story.when(wake(), at=held.until).then_something(), held.until
+    assert slept == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+
+
+def test_a_stage_that_was_cancelled_in_its_sleep_begins_again_with_a_short_one():
+    story = after(create(), exceed(RESEARCH)).when(wake(), at=LATER).then_something()
+    for command in (exceed(RESEARCH), cancel(), start(), exceed(RESEARCH)):
+        story = story.when(command).then_something()
+    assert story.post.stages[RESEARCH].refused == 1
 
 
 def test_a_stage_run_alone_is_alone_after_its_sleep():
@@ -164,9 +185,11 @@ def test_a_second_alarm_wakes_nobody():
 
 
 def test_an_alarm_for_an_earlier_sleep_wakes_nobody():
-    story = after(create(), exceed(RESEARCH), wake(), exceed(RESEARCH))
-    story.when(c.WakeStage(post_id=POST, run=3)).then_nothing()
-    story.when(c.WakeStage(post_id=POST, run=5)).then(requested(RESEARCH, resumes=5))
+    story = after(create(), exceed(RESEARCH)).when(wake(), at=LATER).then_something()
+    story = story.when(exceed(RESEARCH)).then_something()
+    story.when(c.WakeStage(post_id=POST, run=3), at=LATER).then_nothing()
+    woken = story.when(c.WakeStage(post_id=POST, run=5), at=LATER)
+    woken.then(requested(RESEARCH, resumes=5, at=LATER))
 
 
 def test_an_alarm_for_a_run_that_was_cancelled_wakes_nobody():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -10,7 +11,7 @@ from shared.domain import commands as c
 from shared.domain import events as e
 from shared.domain.values import GateMode, Stage
 from shared.errors import MissingInput, Rejected, StageRunning
-from shared.testing import LATER, METRICS, OTHER, POST, after, given
+from shared.testing import LATER, METRICS, NOW, OTHER, POST, after, given
 from shared.testing.vocabulary import (
     approve,
     approved,
@@ -22,6 +23,7 @@ from shared.testing.vocabulary import (
     created,
     defer,
     edit,
+    exceed,
     fail,
     gated,
     out_of_budget,
@@ -289,12 +291,11 @@ def test_a_command_for_another_post_leads_to_no_fact_of_either():
 
 
 def test_a_budget_that_is_spent_stops_the_stage_and_keeps_the_run():
-    story = given(created(), started(), requested(RESEARCH)).when(
-        c.ExceedBudget(post_id=POST, stage=RESEARCH, run=3, scope="day", needed_usd=2, left_usd=1)
-    )
+    story = given(created(), started(), requested(RESEARCH)).when(replace(exceed(RESEARCH), run=3))
     held = story.then(out_of_budget(RESEARCH)).post.held
     assert held is not None
-    assert (held.run, held.scope, held.until) == (3, "day", None)
+    assert (held.run, held.scope, held.cap_usd) == (3, "day", 5)
+    assert (held.needed_usd, held.left_usd, held.until) == (2, 1, NOW + timedelta(seconds=1))
 
 
 def test_a_request_remembers_when_it_was_made():
