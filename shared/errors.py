@@ -165,7 +165,8 @@ class ProviderError(GalleyError):
 
     `code` is a short stable word ("rate_limited", "timeout", "authentication_error", "refusal"...),
     `status` the HTTP status if there was one, `usage` what the failed call consumed all the same
-    (a refusal or a cut-off answer is billed), `raw` the beginning of the answer, for people. `call`
+    (a refusal or a cut-off answer is billed), `unsure` that the provider may have billed more than
+    that: the call was sent, and its end was not heard. `raw` is the answer's beginning. `call`
     is the key of the paid call that is to blame, `attempts` how often it was tried.
     """
 
@@ -176,6 +177,7 @@ class ProviderError(GalleyError):
         code: str,
         status: int | None = None,
         usage: Usage | None = None,
+        unsure: bool = False,
         request_id: str | None = None,
         raw: str = "",
         call: str | None = None,
@@ -185,6 +187,7 @@ class ProviderError(GalleyError):
         self.code = code
         self.status = status
         self.usage = usage
+        self.unsure = unsure
         self.request_id = request_id
         self.raw = raw
         self.call = call
@@ -201,12 +204,19 @@ class Transient(ProviderError):
         code: str,
         status: int | None = None,
         usage: Usage | None = None,
+        unsure: bool = False,
         request_id: str | None = None,
         raw: str = "",
         retry_after: float | None = None,
     ) -> None:
         super().__init__(
-            message, code=code, status=status, usage=usage, request_id=request_id, raw=raw
+            message,
+            code=code,
+            status=status,
+            usage=usage,
+            unsure=unsure,
+            request_id=request_id,
+            raw=raw,
         )
         self.retry_after = retry_after
 

@@ -199,12 +199,25 @@ class EventLog(Protocol):
         ...
 
 
-class PostLog(EventLog, Protocol):
-    """The event log as those need it who make posts and delete them."""
+class Accounts(Protocol):
+    """The event log as those need it who keep budgets."""
+
+    async def append(self, append: Append) -> tuple[int, ...]:
+        """As in `EventLog`."""
+        ...
 
     async def calls(self, ref: PostRef) -> CallJournal:
         """The post's whole call journal, verified. Raises `TooNew`, `LogUnavailable`."""
         ...
+
+    async def latest(self, subjects: Sequence[str]) -> Mapping[str, Stored]:
+        """The last message of each of these subjects (at most 1,000) that has one, in one round
+        trip. Raises `LogUnavailable`."""
+        ...
+
+
+class PostLog(EventLog, Accounts, Protocol):
+    """The event log as those need it who make posts and delete them."""
 
     async def append_all(self, appends: Sequence[Append]) -> tuple[tuple[int, ...], ...]:
         """Store appends of different posts together or not at all; the sequences of each, in order.

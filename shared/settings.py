@@ -125,6 +125,13 @@ class Process(BaseSettings):
     simulated: Annotated[tuple[Provider, ...], NoDecode, BeforeValidator(_words)] = Field(
         default=(), description="the simulated providers, e.g. claude,gemini,perplexity"
     )
+    day_budget_usd: float | None = Field(
+        default=None,
+        gt=0,
+        le=100_000,
+        allow_inf_nan=False,
+        description="US dollars a day may cost where the settings name no cap, e.g. 5",
+    )
     stage_deadline_s: Seconds = Field(
         default=1800, description="how many seconds one run of a stage may take"
     )

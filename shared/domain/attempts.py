@@ -201,6 +201,16 @@ class CallJournal:
         claims = sorted(mine, key=lambda attempt: attempt.started_at)
         return tuple(attempt.started for attempt in claims if attempt.started is not None)
 
+    def under_budget(self) -> tuple[Attempt, ...]:
+        """Attempts of this run that were reserved in a budget and have ended."""
+        return tuple(
+            attempt
+            for (run, _), tries in self._attempts.items()
+            if run == self.run
+            for attempt in tries.values()
+            if attempt.started is not None and attempt.started.scopes and attempt.ended is not None
+        )
+
     def settled_calls(self) -> tuple[CallSettled, ...]:
         """What this run itself paid for and got, in order."""
         ended = (

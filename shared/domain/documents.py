@@ -168,6 +168,10 @@ class Budgets(Value):
     post_usd: float | None = None
     day_usd: float | None = None
 
+    def over(self, day_usd: float | None) -> Budgets:
+        """These; with a cap for the day where they name none."""
+        return self if self.day_usd is not None else self.model_copy(update={"day_usd": day_usd})
+
 
 class Webhook(Value):
     """Where to tell what happened, and which events to tell."""

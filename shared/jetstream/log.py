@@ -18,7 +18,7 @@ from shared.jetstream.state import state_of
 from shared.jetstream.tail import follow
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from shared.domain.events import Fact, Recorded
     from shared.domain.subjects import PostRef
@@ -96,6 +96,12 @@ class JetStreamLog:
     async def newest(self, subject: str) -> Stored | None:
         item = await self._reader.direct.last(subject)
         return None if item is None else stored_of(item)
+
+    async def latest(self, subjects: Sequence[str]) -> Mapping[str, Stored]:
+        if not subjects:
+            return {}
+        found = await self._reader.direct.latest(subjects)
+        return {item.subject: stored_of(item) for item in found}
 
     async def close(self) -> None:
         """Let what was handed over be stored."""

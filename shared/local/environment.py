@@ -24,6 +24,8 @@ NEEDS: Mapping[str, tuple[Provider, ...]] = {
     "images": ("claude", "gemini"),
     "ready": ("claude",),
 }
+LIVE_DAY_USD = "5"
+"""What a day may cost with real providers, unless somebody says otherwise."""
 WEBHOOK_SECRET = "GALLEY_WEBHOOK_SECRET"  # noqa: S105  only its name
 READS_ROWS = ("projector", "gateway")
 INHERITED = (
@@ -118,6 +120,8 @@ class Environment:
             told["GALLEY_ERASER_PASSWORD"] = self._passwords["eraser"]
         if service == "gateway" and WEBHOOK_SECRET in os.environ:
             told[WEBHOOK_SECRET] = os.environ[WEBHOOK_SECRET]
+        if self._keys:
+            told.setdefault("GALLEY_DAY_BUDGET_USD", LIVE_DAY_USD)
         for provider in NEEDS.get(service, ()):
             told |= self._access(provider)
         return told | dict(self._extra)

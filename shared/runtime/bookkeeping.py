@@ -38,15 +38,14 @@ from shared.runtime.outcomes import NotActive, Overtaken
 from shared.runtime.patience import TRIES, patiently, pause
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from datetime import datetime
+    from collections.abc import Sequence
 
-    from shared.domain.costs import PriceTable
     from shared.domain.events import AnyEnd, CallStarted, Fact
     from shared.domain.values import Level, Source, Usage
     from shared.errors import ProviderError
-    from shared.eventlog import EventLog, Media
+    from shared.eventlog import Media
     from shared.providers.port import Answer, Picture
+    from shared.runtime.calls import Tools
     from shared.runtime.view import RunView
 
 log = structlog.get_logger()
@@ -68,19 +67,13 @@ class Heard:
 class Bookkeeping:
     """Writes the ends of one run's attempts."""
 
-    def __init__(
-        self,
-        view: RunView,
-        events: EventLog,
-        media: Media,
-        prices: PriceTable,
-        now: Callable[[], datetime],
-    ) -> None:
+    def __init__(self, view: RunView, tools: Tools) -> None:
         self._view = view
-        self._events = events
-        self._media = media
-        self._prices = prices
-        self._now = now
+        self._events = tools.events
+        self._media = tools.media
+        self._prices = tools.prices
+        self._now = tools.now
+        self._budgets = tools.budgets
 
     async def settle(
         self, claim: CallStarted, answer: Answer, *, duration_s: float, level: Level
@@ -111,7 +104,8 @@ class Bookkeeping:
         return settled
 
     async def fail(self, claim: CallStarted, error: ProviderError, heard: Heard) -> CallFailed:
-        """Write the failure down, with what it cost all the same."""
+        """Write the failure down, with what it cost all the same and what it may have cost."""
+        cost = self._cost(claim, error.usage)
         failed = CallFailed(
             **_name(claim),
             at=self._now(),
@@ -124,7 +118,8 @@ class Bookkeeping:
             tries=heard.tries,
             wait_s=heard.wait_s,
             usage=None if error.usage is None else cleaned(error.usage),
-            cost_usd=self._cost(claim, error.usage),
+            cost_usd=cost,
+            unconfirmed_usd=_beyond(cost, claim) if error.unsure else 0.0,
             prices=self._prices.version,
             raw=clean(error.raw)[:LONGEST],
             request_id=clean(error.request_id or "")[:LONGEST],
@@ -137,25 +132,40 @@ class Bookkeeping:
         abandoned = CallAbandoned(
             **_name(claim), at=self._now(), reason=why, worst_case_usd=claim.worst_case_usd
         )
-        return await self._lone(abandoned)
+        return await self._lone(claim, abandoned)
 
-    async def _lone(self, fact: AnyEnd | CallSettledLate) -> bool:
+    async def catch_up(self) -> None:
+        """Book the ended attempts of this run, which whoever ended them may not have done."""
+        for attempt in self._view.journal.under_budget():
+            if attempt.started is not None and attempt.ended is not None:
+                late = () if attempt.late is None else (attempt.late,)
+                await self._budgets.booked(self._view.ref, attempt.started, attempt.ended, *late)
+
+    async def _lone(self, claim: CallStarted, fact: AnyEnd | CallSettledLate) -> bool:
         """A fact that is true whatever became of the post. False when its place is taken."""
         append = self._append([fact], fenced=False)
         try:
             await patiently(lambda: self._events.append(append), f"{fact.type} of {fact.key}")
         except Conflict:
             return False
+        await self._budgets.booked(self._view.ref, claim, fact)
         return True
 
     async def _write(
+        self, claim: CallStarted, ended: CallSettled | CallFailed, line: Progressed
+    ) -> None:
+        """In the log first, and alone; then in the budgets that it was reserved in."""
+        await self._written(claim, ended, line)
+        await self._budgets.booked(self._view.ref, claim, ended)
+
+    async def _written(
         self, claim: CallStarted, ended: CallSettled | CallFailed, line: Progressed
     ) -> None:
         """The end of an attempt rides with a line that expects the flow as read: what a provider
         said is never stored after a deletion, only its bill."""
         for tries in range(TRIES):
             if self._view.history.post.deleted:
-                await self._bill_only(ended)
+                await self._bill_only(claim, ended)
                 raise NotActive(deleted=True)
             try:
                 seqs = await self._events.append(self._append([ended, line], fenced=True))
@@ -181,7 +191,7 @@ class Bookkeeping:
             await asyncio.sleep(pause(tries))
             return False
         except TooNew:
-            await self._lone(_bill(ended))
+            await self._lone(claim, _bill(ended))
             raise
         return await self._is_written(claim, ended)
 
@@ -205,15 +215,15 @@ class Bookkeeping:
             prices=ended.prices,
             request_id=ended.request_id,
         )
-        if not await self._lone(late):
+        if not await self._lone(claim, late):
             log.info("call.late_bill_known", post=str(claim.post_id), call=claim.key)
 
-    async def _bill_only(self, ended: CallSettled | CallFailed) -> None:
+    async def _bill_only(self, claim: CallStarted, ended: CallSettled | CallFailed) -> None:
         """The post is deleted: keep what was paid, drop what was said."""
         if isinstance(ended, CallSettled):
             for blob in ended.blobs:
                 await self._media.remove(blob.name)
-        if not await self._lone(_bill(ended)):
+        if not await self._lone(claim, _bill(ended)):
             log.info("call.bill_known", post=str(ended.post_id), call=ended.key)
 
     async def _store(self, claim: CallStarted, pictures: Sequence[Picture]) -> tuple[Blob, ...]:
@@ -275,6 +285,11 @@ async def keep(media: Media, post_id: object, data: bytes, media_type: str) -> B
     blob = Blob(name=f"{post_id}/{digest}", digest=digest, size=len(data), media_type=media_type)
     await media.put(blob.name, data)
     return blob
+
+
+def _beyond(cost: float, claim: CallStarted) -> float:
+    """What may have been charged beyond what is known, at most."""
+    return max(0.0, round(claim.worst_case_usd - cost, 9))
 
 
 def _name(claim: CallStarted) -> dict[str, Any]:

@@ -16,11 +16,12 @@ import structlog
 from shared.domain.costs import worst_case
 from shared.domain.events import CallSettled, CallStarted, Progressed
 from shared.domain.values import Usage
-from shared.errors import Conflict, Misconfigured, Permanent, Transient
+from shared.errors import Conflict, LogUnavailable, Misconfigured, Permanent, Transient
 from shared.eventlog import Append
 from shared.providers.port import Answer, Picture
 from shared.runtime.bookkeeping import Bookkeeping, Heard, storable
-from shared.runtime.outcomes import Deferred, NotActive
+from shared.runtime.budgets import Uncapped
+from shared.runtime.outcomes import Deferred, NotActive, OverBudget
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping
@@ -33,11 +34,15 @@ if TYPE_CHECKING:
     from shared.eventlog import EventLog, Media
     from shared.providers.port import Model, Request
     from shared.runtime.bookkeeping import Why
+    from shared.runtime.budgets import Purse
     from shared.runtime.lease import Lease
     from shared.runtime.policy import Policy
     from shared.runtime.view import RunView
 
 log = structlog.get_logger()
+
+LOST_CLAIMS = 200
+"""So often in a row a claim is made anew after somebody else wrote first."""
 
 type Tell = Callable[[CallStarted, int, str], Awaitable[None]]
 
@@ -57,6 +62,7 @@ class Tools:
         monotonic: Callable[[], float],
         jitter: Callable[[], float],
         token: Callable[[], str],
+        budgets: Purse | None = None,
     ) -> None:
         self.events = events
         self.media = media
@@ -67,6 +73,7 @@ class Tools:
         self.monotonic = monotonic
         self.jitter = jitter
         self.token = token
+        self.budgets = budgets or Uncapped()
 
 
 class Calls:
@@ -77,7 +84,9 @@ class Calls:
         self._lease = lease
         self._tools = tools
         self._tell = tell
-        self._books = Bookkeeping(view, tools.events, tools.media, tools.prices, tools.now)
+        self._books = Bookkeeping(view, tools)
+        self._under_way: set[str] = set()
+        self._one_ended = asyncio.Event()
         self._unspent: dict[str, set[str]] = {}
         self._writing: set[asyncio.Task[Any]] = set()
         self.used: dict[str, CallSettled | CallReused] = {}
@@ -109,12 +118,34 @@ class Calls:
                 continue
             await self._wait_for_turn(key)
             self._model(request)
-            claim = await self._claim(key, request, digest, asking, level)
-            if claim is None or not await self._still_ours(claim):
+            try:
+                answer = await self._attempt(key, request, digest, asking, level)
+            except OverBudget:
+                if not self._under_way:
+                    raise
+                await self._one_ended.wait()
                 continue
-            answer = await self._pay(claim, request, level)
             if answer is not None:
                 return answer
+
+    async def _attempt(
+        self, key: str, request: Request, digest: str, asking: str, level: Level
+    ) -> Answer | None:
+        """Claim and pay once; None when everything is to be asked again.
+
+        A call that does not fit a budget first lets its neighbours end: they mostly cost less than
+        was held back for them, and to leave now would be to pay for them in vain.
+        """
+        self._under_way.add(key)
+        try:
+            claim = await self._claim(key, request, digest, asking, level)
+            if claim is None or not await self._still_ours(claim):
+                return None
+            return await self._pay(claim, request, level)
+        finally:
+            self._under_way.discard(key)
+            self._one_ended.set()
+            self._one_ended = asyncio.Event()
 
     async def _abandoned_before(self, key: str) -> bool:
         """An attempt that somebody started and did not end: win its end first, or lose to it."""
@@ -155,25 +186,36 @@ class Calls:
         claim = self._started(key, number + 1, request, digest)
         self._unspent[key].add(claim.token)
         try:
-            await self._whole(self._store(claim, self._line(claim, asking, level)))
+            return await self._whole(self._store(claim, self._line(claim, asking, level)))
         except Conflict:
-            await self._view.read_mine()
+            await self._again(key)
             return None
-        return claim
 
-    async def _store(self, claim: CallStarted, line: Progressed) -> None:
+    async def _again(self, key: str) -> None:
+        """Somebody wrote first: the post's flow, this claim, or a balance that others use too."""
+        lost = len(self._unspent[key])
+        if lost > LOST_CLAIMS:
+            raise LogUnavailable(f"others were faster {lost} times in a row")
+        await self._tools.budgets.pause(lost)
+        await self._view.read_mine()
+
+    async def _store(self, claim: CallStarted, line: Progressed) -> CallStarted:
         """The claim and its line, which expects the flow as read: no claim is ever stored after a
         deletion or a newer run. The view may have been read again since the caller looked."""
-        self._view.require_mine()
-        seqs = await self._tools.events.append(
-            Append(
-                ref=self._view.ref,
-                facts=[claim, line],
-                after=self._view.history.last,
-                cause=self._view.run,
+        view, budgets = self._view, self._tools.budgets
+        async with budgets.reserved(view.ref, view.history.post, claim) as (claimed, held):
+            view.require_mine()
+            seqs = await self._tools.events.append(
+                Append(
+                    ref=view.ref,
+                    facts=[claimed, line],
+                    after=view.history.last,
+                    cause=view.run,
+                    also=held,
+                )
             )
-        )
-        self._view.note(seqs[0], claim)
+        view.note(seqs[0], claimed)
+        return claimed
 
     async def _whole[T](self, writing: Coroutine[Any, Any, T]) -> T:
         """Written to its end even when the worker is told to stop in the middle of it."""
@@ -308,12 +350,18 @@ class Calls:
         post = self._view.history.post
         if not post.deleted:
             await self._abandon("cancelled" if post.cancelled else "superseded")
+        await self._books.catch_up()
 
     async def abandon_open(self, why: Why) -> None:
         """Stop in the middle: what is being written is written, what is in flight is given up."""
         await self.written()
         await self._view.read_mine()
         await self._abandon(why)
+
+    async def catch_up(self) -> None:
+        """Book what the workers before this one had no time to book."""
+        if self._view.delivery > 1:
+            await self._books.catch_up()
 
     async def bury(self) -> None:
         """Name what the workers before this one left open when they died."""

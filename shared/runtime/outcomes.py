@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from shared.domain.budgets import Refusal
+
 
 class RunEnded(Exception):
     """Base: the stage function is left, and the runtime knows what to do."""
@@ -33,3 +35,11 @@ class Deferred(RunEnded):
         super().__init__(reason)
         self.until = until
         self.reason = reason
+
+
+class OverBudget(RunEnded):
+    """The next call does not fit a budget; nothing of it was claimed."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(f"the budget of the {refusal.scope} has no room")
+        self.refusal = refusal

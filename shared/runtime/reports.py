@@ -7,7 +7,7 @@ from math import fsum
 from typing import TYPE_CHECKING
 
 from shared.domain.attempts import MAX_DEATHS
-from shared.domain.commands import CompleteStage, DeferStage, FailStage
+from shared.domain.commands import CompleteStage, DeferStage, ExceedBudget, FailStage
 from shared.domain.events import CallSettled, Progressed
 from shared.domain.text import clean
 from shared.domain.values import Metrics
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from datetime import datetime
 
+    from shared.domain.budgets import Refusal
     from shared.domain.events import CallReused
     from shared.errors import ProviderError
     from shared.runtime.desk import Work
@@ -112,6 +113,18 @@ def deferred(view: RunView, wait: Deferred) -> DeferStage:
         run=view.run,
         until=wait.until,
         reason=wait.reason,
+    )
+
+
+def over_budget(view: RunView, refusal: Refusal) -> ExceedBudget:
+    return ExceedBudget(
+        post_id=view.ref.id,
+        stage=view.request.stage,
+        run=view.run,
+        scope=refusal.scope,
+        needed_usd=float(refusal.needed),
+        left_usd=float(refusal.left),
+        cap_usd=float(refusal.cap),
     )
 
 

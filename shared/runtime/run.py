@@ -21,7 +21,7 @@ from shared.eventlog import Append, Tokens
 from shared.runtime import reports
 from shared.runtime.calls import Calls
 from shared.runtime.lease import Lease
-from shared.runtime.outcomes import Deferred, NotActive, Overtaken
+from shared.runtime.outcomes import Deferred, NotActive, OverBudget, Overtaken
 from shared.runtime.table import Table
 from shared.runtime.view import NotInHistory, RunView
 
@@ -134,6 +134,7 @@ class StageRunner:
                 await calls.leave()
                 return False
             if await self._start(view, token):
+                await calls.catch_up()
                 return True
         raise LogUnavailable(f"the start of run {view.run} could not be written")
 
@@ -189,6 +190,8 @@ class StageRunner:
             raise
         except Deferred as wait:
             command = reports.deferred(view, wait)
+        except OverBudget as over:
+            command = reports.over_budget(view, over.refusal)
         except ProviderError as error:
             first = desk.first_key if desk else None
             command = reports.failed(view, error, first, policy.max_attempts)

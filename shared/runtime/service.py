@@ -27,6 +27,7 @@ from shared.jetstream import (
 )
 from shared.providers.prices import load_prices
 from shared.runtime.beats import beating
+from shared.runtime.budgets import Budgets
 from shared.runtime.calls import Tools
 from shared.runtime.concurrency import Concurrency
 from shared.runtime.health import Check, Pulse, health, serve
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from shared.domain.values import Provider, Stage
+    from shared.eventlog import Documents
     from shared.jetstream import Connection, JetStreamInbox
     from shared.providers.port import Model
     from shared.runtime.desk import StageFunction
@@ -76,9 +78,9 @@ async def _serve(
     nats, process = configured.load(configured.Nats), configured.load(configured.Process)
     logs.configure(stage, process.log_format, secrets=configured.secrets(nats))
     async with connect(nats.url, nats.user, nats.password.get_secret_value(), stage) as connection:
-        tools = _tools(connection, models, process, stage)
-        inbox = open_inbox(connection, stage)
         documents = open_documents(connection, stage)
+        tools = _tools(connection, documents, models, process, stage)
+        inbox = open_inbox(connection, stage)
         runner = StageRunner(
             stage,
             function,
@@ -150,13 +152,16 @@ def _checks(
 
 def _tools(
     connection: Connection,
+    documents: Documents,
     models: Mapping[Provider, Model],
     process: configured.Process,
     stage: Stage,
 ) -> Tools:
     attempts = configured.load(configured.Attempts)
+    jitter = random.Random().random  # noqa: S311  spreads retries, guards nothing
+    events = open_log(connection, stage)
     return Tools(
-        events=open_log(connection, stage),
+        events=events,
         media=open_media(connection),
         models=models,
         prices=load_prices(),
@@ -170,6 +175,13 @@ def _tools(
         ),
         now=utc_now,
         monotonic=time.monotonic,
-        jitter=random.Random().random,  # noqa: S311  spreads retries, guards nothing
+        jitter=jitter,
         token=lambda: secrets.token_hex(8),
+        budgets=Budgets(
+            events,
+            documents,
+            day_usd=process.day_budget_usd,
+            monotonic=time.monotonic,
+            jitter=jitter,
+        ),
     )

@@ -27,7 +27,7 @@ from shared.eventlog import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
     from shared.domain.events import Fact, PostEvent
     from shared.domain.subjects import PostRef
@@ -122,6 +122,10 @@ class MemoryLog:
 
     async def newest(self, subject: str) -> Stored | None:
         return await self.stored(self._last_at.get(subject, 0))
+
+    async def latest(self, subjects: Sequence[str]) -> Mapping[str, Stored]:
+        found = {subject: await self.newest(subject) for subject in subjects}
+        return {subject: stored for subject, stored in found.items() if stored is not None}
 
     async def keep(self, subject: str, data: bytes, expected: int) -> int:
         """Store what is no fact of a post, after the message `expected` at its subject."""

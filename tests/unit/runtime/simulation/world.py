@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from shared.errors import LogError
     from shared.eventlog import Append
+    from shared.runtime.budgets import Purse
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 PRICES = load_prices()
@@ -155,6 +156,7 @@ class World:
             monotonic=asyncio.get_running_loop().time,
             jitter=lambda: self.dice.between(0.0, 0.99),
             token=lambda: f"token-{next(self._tokens)}",
+            budgets=self.purse(process),
         )
         stage = loan.request.stage
         runner = StageRunner(
@@ -169,6 +171,10 @@ class World:
         process.begin(self._handled(runner, RoughDelivery(self, process, loan), process))
         if self.dice.chance(self.weather.drains):
             self.spawn(self._drained(process, self.dice.pause(5.0)))
+
+    def purse(self, process: Process) -> Purse | None:  # noqa: ARG002  (each process has its own)
+        """The budgets of a process; here nothing is capped."""
+        return None
 
     async def _handled(
         self, runner: StageRunner, delivery: RoughDelivery, process: Process
