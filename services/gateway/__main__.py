@@ -74,6 +74,7 @@ def _assembled(
         simulated=process.simulated,
         models=configured.load(configured.Models).of_stages(),
         signs=signs,
+        day_usd=process.day_budget_usd,
         connected=connection.problem,
     )
 

@@ -9,6 +9,7 @@ from fastapi.middleware import Middleware
 from starlette.routing import Route
 
 from services.gateway import pages
+from services.gateway.budgets import budgets_api
 from services.gateway.control import control, redo
 from services.gateway.documents import model_choices, profiles, rules, settings_api
 from services.gateway.files import files
@@ -48,6 +49,7 @@ ROUTERS = (
     worker_status.router,
     logs.router,
     costs.router,
+    budgets_api.router,
     analytics.router,
 )
 """Every route there is; of two that match, the first one answers."""

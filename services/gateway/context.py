@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from services.gateway.streams.past import Past
     from shared.domain.values import ModelSettings, Stage
     from shared.eventlog import Documents, Media, PostLog
+    from shared.runtime.budgets import Budgets
     from shared.runtime.health import Check
 
 
@@ -33,7 +34,8 @@ class Gateway:
     """`simulated` names the providers that are not real; `models` are every stage's default.
 
     `choices` is what a stage's model may be set to, `shipped` the rules its service came with;
-    all three name every stage. `signs` says that there is a secret to sign notices with.
+    all three name every stage. `signs` says that there is a secret to sign notices with, `day_usd`
+    is the cap of a day where the settings name none.
     """
 
     tenant: str
@@ -47,6 +49,7 @@ class Gateway:
     clock: Clock
     queue: QueueRows
     workforce: Workforce
+    budgets: Budgets
     models: Mapping[Stage, ModelSettings]
     choices: Mapping[Stage, Choices]
     shipped: Mapping[Stage, str]
@@ -54,6 +57,7 @@ class Gateway:
     darkroom: Darkroom = field(default_factory=Darkroom)
     simulated: tuple[str, ...] = ()
     signs: bool = False
+    day_usd: float | None = None
     live: Mapping[str, Check] = field(default_factory=dict)
     ready: Mapping[str, Check] = field(default_factory=dict)
     heartbeat_s: float = 15.0

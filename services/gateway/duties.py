@@ -1,4 +1,4 @@
-"""What is due without anybody asking: deferred runs are woken, reviews past their deadline decided.
+"""What is due without anybody asking: runs that waited are woken, late reviews decided.
 
 It only issues ordinary commands, which `decide` refuses or ignores when they come too early or
 twice; so any number of replicas may run it, and a lost race is nothing.
@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from services.gateway.budgets.releasing import release
+from services.gateway.budgets.waking import Waking
 from services.gateway.control.commands import execute
 from services.gateway.rows import ReadModelAway
 from shared.domain.commands import ExpireGate, WakeStage
-from shared.errors import GalleyError
+from shared.errors import GalleyError, LogError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,14 +30,34 @@ log = structlog.get_logger()
 _EVERY_S = 1.0
 _MOST = 200
 _AT_ONCE = 8
+_RELEASE_EVERY = 30
 
 
 async def run(gateway: Gateway, beat: Callable[[], None] = lambda: None) -> None:
     """Do what is due, every second, until cancelled."""
+    waking, rounds = Waking(gateway), 0
     while True:
         beat()
         await once(gateway)
+        await budgets(gateway, waking, releasing=rounds % _RELEASE_EVERY == 0)
+        rounds += 1
         await asyncio.sleep(_EVERY_S)
+
+
+async def budgets(gateway: Gateway, waking: Waking, *, releasing: bool) -> None:
+    """Wake whom a budget has room for; now and then, finish what dead workers left held back."""
+    try:
+        found = await waking.round()
+        if releasing:
+            await release(gateway, found.seen)
+    except ReadModelAway as error:
+        log.warning("duties.read_model_away", why=str(error.__cause__))
+        return
+    except LogError as error:
+        log.warning("duties.budgets_unread", why=str(error))
+        return
+    turn = asyncio.Semaphore(_AT_ONCE)
+    await asyncio.gather(*(_carried_out(gateway, ref, wish, turn) for ref, wish in found.wake))
 
 
 async def once(gateway: Gateway) -> None:
@@ -51,8 +73,13 @@ async def once(gateway: Gateway) -> None:
 
 async def _attend(gateway: Gateway, ref: PostRef, post: Post, turn: asyncio.Semaphore) -> None:
     command = owed(post, ref)
-    if command is None:
-        return
+    if command is not None:
+        await _carried_out(gateway, ref, command, turn)
+
+
+async def _carried_out(
+    gateway: Gateway, ref: PostRef, command: WakeStage | ExpireGate, turn: asyncio.Semaphore
+) -> None:
     async with turn:
         try:
             await execute(gateway.events, ref, command, gateway.clock)

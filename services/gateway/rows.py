@@ -34,6 +34,8 @@ type Connection = asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
 
 _STATE: TypeAdapter[Post] = TypeAdapter(Post)
 _PATIENCE_S = 2.0
+_CAPPED = """from posts where tenant = $1 and not deleted
+    and ($2 or config->>'budget_usd' is not null)"""
 _AWAY = (
     OSError,
     TimeoutError,
@@ -160,6 +162,38 @@ class ReadModel:
                 most,
             )
         return [(PostRef(tenant, row["id"]), _state(row["state"])) for row in rows]
+
+    async def out_of_budget(
+        self, tenant: str, now: datetime, after: UUID, most: int
+    ) -> list[tuple[PostRef, Post]]:
+        """The next posts, by id, whose run waits for a budget and may be looked at again."""
+        async with self.look() as look:
+            rows = await look.fetch(
+                "select id, state from posts where tenant = $1 and waits_for = 'budget'"
+                " and due_at <= $2 and id > $3 and not deleted order by id limit $4",
+                tenant,
+                now,
+                after,
+                most,
+            )
+        return [(PostRef(tenant, row["id"]), _state(row["state"])) for row in rows]
+
+    async def capped(
+        self, tenant: str, *, all_posts: bool, page: int, most: int
+    ) -> tuple[list[tuple[UUID, float | None]], int]:
+        """One page of the posts that have a cap, with their own if they have one; those that wait
+        for a budget first, then the newest. And how many there are in all."""
+        async with self.look() as look:
+            total = await look.fetchval(f"select count(*) {_CAPPED}", tenant, all_posts)
+            rows = await look.fetch(
+                f"select id, (config->>'budget_usd')::float8 as cap {_CAPPED}"
+                " order by waits_for = 'budget' desc, created_at desc, id limit $3 offset $4",
+                tenant,
+                all_posts,
+                most,
+                (page - 1) * most,
+            )
+        return [(row["id"], row["cap"]) for row in rows], int(total or 0)
 
 
 async def _texts(

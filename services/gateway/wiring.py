@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from random import Random
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -19,6 +20,7 @@ from services.gateway.rows import ReadModel
 from services.gateway.streams.feed import Feed
 from services.gateway.streams.past import Past
 from shared.providers.prices import load_prices
+from shared.runtime.budgets import Budgets
 from shared.runtime.health import Pulse
 
 if TYPE_CHECKING:
@@ -64,6 +66,7 @@ def assemble(
     models: Mapping[Stage, ModelSettings],
     simulated: tuple[str, ...] = (),
     signs: bool = False,
+    day_usd: float | None = None,
     beats: Beats | None = None,
     backlogs: Backlogs | None = None,
     connected: Check = lambda: None,
@@ -89,6 +92,14 @@ def assemble(
         clock=clock,
         queue=QueueRows(rows, tenant),
         workforce=Workforce(beats, backlogs, monotonic),
+        budgets=Budgets(
+            events,
+            documents,
+            day_usd=day_usd,
+            monotonic=monotonic,
+            jitter=Random().random,  # noqa: S311  spreads retries, guards nothing
+        ),
+        day_usd=day_usd,
         simulated=simulated,
         signs=signs,
         models=models,

@@ -32,9 +32,11 @@ OF_PROFILES = (
     "avoid",
     "required_mentions",
     "related_keywords",
+    "budget_usd",
 )
 LISTS = frozenset(name for name, field in PostConfig.model_fields.items() if field.default == ())
 NUMBERS = frozenset({"word_count", "gate_deadline_s"})
+AMOUNT = re.compile(r"\d{1,9}(\.\d{1,9})?", re.ASCII)
 SEPARATOR = re.compile(r"[;|]")
 LONGEST_NUMBER = 18
 
@@ -110,6 +112,8 @@ def _value(name: str, said: str) -> object:
         return None
     if name in NUMBERS and said.isascii() and said.isdigit() and len(said) <= LONGEST_NUMBER:
         return int(said)
+    if name == "budget_usd" and AMOUNT.fullmatch(said):
+        return float(said)
     if name in LISTS:
         return [part.strip() for part in SEPARATOR.split(said) if part.strip()]
     return said

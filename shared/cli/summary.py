@@ -106,7 +106,7 @@ def advice(post: Mapping[str, Any], place: Place) -> Iterable[str]:
         case "person", _:
             yield from _review(post, place)
         case "budget", stage:
-            yield f"{stage} waits for its budget: it goes on when the cap is raised."
+            yield from _budget(post, stage, place)
         case _, "failed":
             yield from _failures(post, place)
         case _, "paused":
@@ -118,6 +118,19 @@ def advice(post: Mapping[str, Any], place: Place) -> Iterable[str]:
             yield f"Stages are left that nobody has asked for. To run them: {run}"
         case _:
             return
+
+
+def _budget(post: Mapping[str, Any], stage: str, place: Place) -> Iterable[str]:
+    waits = post["ledger"]["waits"] or {}
+    yield f"{stage} waits: {waits.get('message', 'its budget has no room')}."
+    match waits.get("scope"):
+        case "post":
+            raising = place.command("budget", "--post", f"{post['id']}=DOLLARS")
+        case "profile":
+            raising = place.command("budget", "--profile", f"{post['profile_id']}=DOLLARS")
+        case _:
+            raising = place.command("budget", "--day", "DOLLARS")
+    yield f"It goes on by itself once there is room. To make room: {raising}"
 
 
 def _review(post: Mapping[str, Any], place: Place) -> Iterable[str]:

@@ -127,11 +127,25 @@ class Unconfirmed(TypedDict):
     open: bool
 
 
+class BudgetWait(TypedDict):
+    """The budget that has no room for the next call, and why, in words."""
+
+    scope: str
+    needed_usd: float
+    left_usd: float
+    cap_usd: float | None
+    message: str
+
+
 class Ledger(TypedDict):
-    """What is settled, exactly, and what only the provider knows. The two are never added."""
+    """What is settled, exactly, and what only the provider knows. The two are never added.
+
+    `waits` says what budget the post waits for; None when it waits for none.
+    """
 
     settled_usd: float
     unconfirmed: list[Unconfirmed]
+    waits: BudgetWait | None
 
 
 class Post(PostSummary):
@@ -154,6 +168,7 @@ class Post(PostSummary):
     brand_voice: str
     avoid: str
     required_mentions: str
+    budget_usd: float | None
     stage_models: dict[str, PinnedModel]
     stage_logs: dict[str, StageLog]
     warnings: dict[str, list[str]]

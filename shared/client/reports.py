@@ -135,6 +135,33 @@ class Costs(TypedDict):
     groups: list[GroupCost]
 
 
+class Budget(TypedDict):
+    """A budget as it stands; without a cap there is none, and nothing is counted."""
+
+    scope: str
+    id: str
+    period: str
+    cap_usd: float | None
+    spent_usd: float
+    reserved_usd: float
+    unconfirmed_usd: float
+    left_usd: float | None
+    calls_under_way: int
+
+
+class Budgets(TypedDict):
+    """The day's budget, those of profiles, and one page of those of posts."""
+
+    day: Budget
+    post_usd: float | None
+    profiles: list[Budget]
+    posts: list[Budget]
+    total: int
+    page: int
+    per_page: int
+    pages: int
+
+
 class Profile(TypedDict):
     """What the posts of one site have in common."""
 
@@ -155,6 +182,7 @@ class Profile(TypedDict):
     required_mentions: str
     related_keywords: list[str]
     default_stage_settings: dict[str, str]
+    budget_usd: float | None
     created_at: str
     updated_at: str
 

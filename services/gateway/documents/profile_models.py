@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from services.gateway.web.answers import Answer
-from services.gateway.web.schemas import Asked, Sequence, Terms
+from services.gateway.web.schemas import Asked, Dollars, Sequence, Terms
 from services.gateway.web.text import Line, OutputFormat, Text, Topic, Url, whole
 from shared.domain.values import GateMode, Stage
 
@@ -42,6 +42,7 @@ class ProfileChange(Asked):
     required_mentions: Text | None = None
     related_keywords: Terms | None = None
     default_stage_settings: dict[Stage, GateMode] | None = None
+    budget_usd: Dollars | None = None
 
     @model_validator(mode="after")
     def _keeps_its_name(self) -> Self:
@@ -90,6 +91,7 @@ class ProfileRead(Answer):
     required_mentions: str
     related_keywords: list[str]
     default_stage_settings: dict[Stage, GateMode]
+    budget_usd: float | None
     created_at: datetime
     updated_at: datetime
 

@@ -16,7 +16,7 @@ from pydantic import (
 )
 
 from services.gateway.web.answers import Answer
-from services.gateway.web.schemas import Asked
+from services.gateway.web.schemas import Asked, Dollars
 from services.gateway.web.text import HookUrl, Line, whole
 from shared.domain.documents import ModelChoice
 from shared.domain.notices import EVENTS
@@ -24,7 +24,6 @@ from shared.domain.values import GateMode, NoticeEvent, Stage
 
 type Effort = Literal["low", "medium", "high"]
 type Slots = Annotated[int, Field(strict=True, ge=1, le=100), BeforeValidator(whole)]
-type Dollars = Annotated[float, Field(strict=True, gt=0, le=100_000, allow_inf_nan=False)]
 # No alias of the document's: only what is replaced there would refer to it.
 ModelName = Annotated[Line, Field(min_length=1, max_length=100)]
 

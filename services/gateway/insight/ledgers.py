@@ -8,7 +8,8 @@ from __future__ import annotations
 from math import fsum
 from typing import TYPE_CHECKING, Any
 
-from services.gateway.web.answers import CallRead, LedgerRead, UnconfirmedRead
+from services.gateway.web.answers import BudgetWait, CallRead, LedgerRead, UnconfirmedRead
+from shared.domain.budgets import waiting
 from shared.domain.events import (
     CallAbandoned,
     CallFact,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from shared.domain.events import CallName, Recorded
+    from shared.domain.post import Held
     from shared.domain.values import Usage
 
 _UNKNOWN = ("started", "abandoned")
@@ -99,11 +101,24 @@ def _used(usage: Usage | None) -> dict[str, Any]:
     }
 
 
-def ledger(calls: Sequence[CallRead]) -> LedgerRead:
-    """What is settled, and what nobody can know."""
+def ledger(calls: Sequence[CallRead], held: Held | None = None) -> LedgerRead:
+    """What is settled, what nobody can know, and what the post waits for."""
     return LedgerRead(
         settled_usd=round(fsum(call.cost_usd for call in calls), 9),
         unconfirmed=[_unconfirmed(call) for call in calls if call.outcome in _UNKNOWN],
+        waits=_waits(held),
+    )
+
+
+def _waits(held: Held | None) -> BudgetWait | None:
+    if held is None or held.scope is None:
+        return None
+    return BudgetWait(
+        scope=held.scope,
+        needed_usd=held.needed_usd,
+        left_usd=held.left_usd,
+        cap_usd=held.cap_usd,
+        message=waiting(held.scope, held.needed_usd, held.left_usd, held.cap_usd),
     )
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _SEPARATOR = re.compile(r"[;|]")
 _LISTS = frozenset({"related_keywords", "competitor_urls", "image_brand_colors", "image_exclude"})
 _NUMBERS = frozenset({"word_count", "gate_deadline_s"})
+_AMOUNT = re.compile(r"\d{1,9}(\.\d{1,9})?", re.ASCII)
 _LONGEST_NUMBER = 18
 
 
@@ -67,6 +68,8 @@ def _value(name: str, cell: str) -> Any:  # noqa: ANN401  JSON
     """What is not as it should be stays a text, which the field then refuses."""
     if name in _NUMBERS and cell.isascii() and cell.isdigit() and len(cell) <= _LONGEST_NUMBER:
         return int(cell)
+    if name == "budget_usd" and _AMOUNT.fullmatch(cell):
+        return float(cell)
     if name in _LISTS:
         return [part.strip() for part in _SEPARATOR.split(cell) if part.strip()]
     if name == "stage_settings":

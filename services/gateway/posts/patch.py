@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from services.gateway.documents.settings_models import ChosenModels, ModelChange
-from services.gateway.web.schemas import Asked, Outcome, Seconds, Terms, Urls, WordCount
+from services.gateway.web.schemas import Asked, Dollars, Outcome, Seconds, Terms, Urls, WordCount
 from services.gateway.web.text import (
     ArticleType,
     Content,
@@ -62,6 +62,7 @@ class PostPatch(Asked):
     brand_voice: Text | None = None
     avoid: Text | None = None
     required_mentions: Text | None = None
+    budget_usd: Dollars | None = None
     stage_settings: dict[Stage, GateMode | None] | None = None
     gate_deadline_s: Seconds | None = None
     gate_outcome: Outcome | None = None

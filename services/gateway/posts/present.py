@@ -98,7 +98,7 @@ def _state(view: View) -> dict[str, Any]:
         "stage_models": _stage_models(view.post),
         "stage_logs": _stage_logs(view.post),
         "warnings": {s: list(stages[s].warnings) for s in ORDER if stages[s].warnings},
-        "ledger": ledger(view.calls),
+        "ledger": ledger(view.calls, view.post.held),
         "execution_logs": [entry(each) for each in view.entries],
     }
 

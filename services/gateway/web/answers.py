@@ -101,11 +101,26 @@ class UnconfirmedRead(Answer):
     open: bool
 
 
+class BudgetWait(Answer):
+    """The budget that has no room for the next call: what that may cost at most, what is left of
+    what, and the same in words."""
+
+    scope: str
+    needed_usd: float
+    left_usd: float
+    cap_usd: float | None
+    message: str
+
+
 class LedgerRead(Answer):
-    """What is settled, exactly, and what only the provider knows. The two are never added."""
+    """What is settled, exactly, and what only the provider knows. The two are never added.
+
+    `waits` says which budget the post waits for, and null that it waits for none.
+    """
 
     settled_usd: float
     unconfirmed: list[UnconfirmedRead]
+    waits: BudgetWait | None = None
 
 
 class ModelRead(Answer):

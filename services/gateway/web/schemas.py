@@ -41,6 +41,7 @@ type Cursor = Annotated[int, Field(ge=1, le=MAX_SEQUENCE)]
 type Named = Annotated[int, Field(strict=True, ge=1, le=MAX_SEQUENCE), BeforeValidator(whole)]
 type WordCount = Annotated[int, Field(strict=True, ge=100, le=10_000), BeforeValidator(whole)]
 type Seconds = Annotated[int, Field(strict=True, ge=1, le=_MONTHS_3), BeforeValidator(whole)]
+type Dollars = Annotated[float, Field(strict=True, gt=0, le=100_000, allow_inf_nan=False)]
 type Outcome = Literal["approve", "cancel"]
 type Terms = Annotated[list[Term], Field(max_length=50)]
 type Urls = Annotated[list[Url], Field(max_length=50)]
@@ -92,6 +93,7 @@ class PostCreate(Asked):
     brand_voice: Text | None = None
     avoid: Text | None = None
     required_mentions: Text | None = None
+    budget_usd: Dollars | None = None
     stage_settings: dict[Stage, GateMode] = {}
     gate_deadline_s: Seconds | None = None
     gate_outcome: Outcome = "cancel"
@@ -134,7 +136,8 @@ type PostField = Literal[
     "id", "seq", "version", "slug", "topic", "profile_id", "target_audience", "niche", "intent",
     "article_type", "additional_info", "word_count", "tone", "output_format", "website_url",
     "related_keywords", "competitor_urls", "image_style", "image_brand_colors", "image_exclude",
-    "brand_voice", "avoid", "required_mentions", "current_stage", "waits_for", "paused",
+    "brand_voice", "avoid", "required_mentions", "budget_usd", "current_stage", "waits_for",
+    "paused",
     "stage_status", "stage_settings", "gate_deadline_s", "gate_outcome", "stage_models",
     "stage_logs", "stale", "warnings", "review", "failures",
     "created_at", "updated_at", "completed_at", "research_content", "outline_content",

@@ -58,5 +58,16 @@ def test_a_post_whose_model_is_gone_is_given_another() -> None:
     assert "MODEL" not in told(current="failed", failures=[failure | {"code": "overloaded"}])
 
 
-def test_a_budget_that_is_used_up_is_named() -> None:
-    assert "write waits for its budget" in told(current="write", waits_for="budget")
+@pytest.mark.parametrize(
+    ("scope", "command"),
+    [
+        ("day", "galley budget --day DOLLARS"),
+        ("profile", "galley budget --profile q=DOLLARS"),
+        ("post", "galley budget --post p=DOLLARS"),
+    ],
+)
+def test_a_budget_that_has_no_room_is_named_with_what_makes_room(scope: str, command: str) -> None:
+    waits = {"scope": scope, "message": "the next call may cost $2, and $1 is left"}
+    said = told(current="write", waits_for="budget", profile_id="q", ledger={"waits": waits})
+    assert "write waits: the next call may cost $2, and $1 is left." in said
+    assert f"{command} --data 'my data'" in said

@@ -1,0 +1,1 @@
+"""Budgets at the gateway: shown, set, and looked after."""
