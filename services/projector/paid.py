@@ -33,7 +33,10 @@ def told(post_id: UUID, seq: int, fact: CallFact) -> CallRow:
             return row._replace(provider=fact.provider, duration_s=fact.duration_s)
         case CallFailed():
             row = _billed(ended, "failed", fact.usage, fact.cost_usd)
-            return row._replace(provider=fact.provider, code=clean(fact.code))
+            doubt = fact.unconfirmed_usd
+            return row._replace(
+                provider=fact.provider, code=clean(fact.code), unconfirmed_usd=doubt
+            )
         case CallAbandoned():
             return ended._replace(
                 outcome="abandoned", worst_case_usd=fact.worst_case_usd, code=fact.reason
@@ -100,6 +103,7 @@ def merged(earlier: CallRow | None, later: CallRow) -> CallRow:
         ended_at=ends.ended_at,
         started_seq=_first(earlier.started_seq, later.started_seq),
         ended_seq=ends.ended_seq,
+        unconfirmed_usd=_first(later.unconfirmed_usd, earlier.unconfirmed_usd),
     )
 
 

@@ -84,6 +84,7 @@ class CallRow(NamedTuple):
     ended_at: datetime | None = None
     started_seq: int | None = None
     ended_seq: int | None = None
+    unconfirmed_usd: float | None = None
 
 
 class NoticeRow(NamedTuple):

@@ -78,7 +78,7 @@ where excluded.seq > contents.seq"""  # noqa: S608
 ENTRIES = f"{_insert('entries', EntryRow)} on conflict (seq) do nothing"
 
 _FIRST_TOLD = ("provider", "model", "worst_case_usd", "started_at", "started_seq")
-_LAST_TOLD = ("duration_s", "code")
+_LAST_TOLD = ("duration_s", "code", "unconfirmed_usd")
 _ADDED = (
     "cost_usd",
     "tokens_in",

@@ -19,6 +19,7 @@ import typer
 from shared import logs as logging_setup
 from shared.cli import (
     batch,
+    budget,
     changing,
     costs,
     dead,
@@ -50,7 +51,7 @@ app = typer.Typer(
     add_completion=False,
 )
 
-for each in (starting, desk, batch, changing, steering, queue, costs):
+for each in (starting, desk, batch, changing, steering, queue, costs, budget):
     app.add_typer(each.app)
 app.add_typer(
     dead.app,

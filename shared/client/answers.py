@@ -206,6 +206,7 @@ class Call(TypedDict):
     ended_at: str | None
     started_seq: int | None
     ended_seq: int | None
+    unconfirmed_usd: float
 
 
 class Queued(TypedDict):

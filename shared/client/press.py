@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from shared.client.answers import Health, LoggedEntry, LogPage, PostSummary
 from shared.client.reports import (
+    Budgets,
     Costs,
     DeadLetter,
     DeadLetters,
@@ -116,6 +117,11 @@ class Press(Requests):
         """What was paid, by `group`: stage, model, profile or day. Each with the tokens read from
         and written to caches (`cache_read`, `cache_write`, `cache_write_1h`) and `images_usd`."""
         return await self._one(Costs, "/api/costs", {**filters, "group": group})
+
+    async def budgets(self, page: int = 1, per_page: int = 50) -> Budgets:
+        """Every budget as it stands: the day's, those of profiles, and one page of those of
+        posts."""
+        return await self._one(Budgets, "/api/budgets", {"page": page, "per_page": per_page})
 
     async def each_log(self, **filters: Unpack[LogFilter]) -> AsyncGenerator[LoggedEntry]:
         """The entries of every post's log, page by page, newest first unless asked otherwise."""

@@ -2,7 +2,8 @@
 
 Settled is every bill a provider's own figures gave us, also for failed, cut-off and late answers.
 Unconfirmed is every attempt that was claimed and whose end is not known: between nothing and its
-worst case may have been paid. The ledger never adds the two.
+worst case may have been paid. A failure that was cut short can be both: what was told is settled,
+and what may have been charged beyond it is unconfirmed. The ledger never adds the two.
 """
 
 from __future__ import annotations
@@ -57,7 +58,11 @@ def ledger(facts: Iterable[Recorded]) -> Ledger:
         match fact:
             case CallSettled() | CallFailed() | CallSettledLate():
                 bills.setdefault((fact.name, fact.EVENT), fact)
-                known.add(fact.name)
+                if isinstance(fact, CallFailed) and fact.unconfirmed_usd:
+                    doubt = Unconfirmed(fact.name, fact.unconfirmed_usd, open=False)
+                    unknown[fact.name] = doubt
+                else:
+                    known.add(fact.name)
             case CallStarted():
                 unknown.setdefault(
                     fact.name, Unconfirmed(fact.name, fact.worst_case_usd, open=True)

@@ -74,7 +74,7 @@ class Claude:
             raise Failed(unreadable("the answer is no message"))
         with reading():
             told.request_id = message._request_id or message.id  # noqa: SLF001 (the SDK's own door)
-            told.usage = _usage(request.model, message.usage)
+            told.usage, told.final = _usage(request.model, message.usage), True
             for block in message.content:
                 if block.type == "text":
                     told.add(block.text)
@@ -110,6 +110,7 @@ class _StreamReader:
                 case "message_delta":
                     self.stop_reason = event.delta.stop_reason
                     self._told.usage = _updated(self._told.usage, event.usage)
+                    self._told.final = self._told.usage is not None
                 case "content_block_start" if event.content_block.type == "text":
                     return self._gather(event.content_block.text)
                 case "content_block_delta" if event.delta.type == "text_delta":
@@ -231,7 +232,7 @@ def _translate(error: Exception) -> Verdict | None:
         case anthropic.APIStatusError():
             return judge(_reply(error))
         case anthropic.APITimeoutError() | httpx2.TimeoutException():
-            return timed_out(f"{type(error).__name__}: {error}")
+            return timed_out(f"{type(error).__name__}: {error}", error)
         case anthropic.APIConnectionError() | httpx2.TransportError():
             return disconnected(error)
         case anthropic.APIResponseValidationError() | httpx2.DecodingError():

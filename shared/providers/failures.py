@@ -46,6 +46,9 @@ CODES = {
     504: "gateway_timeout",
     529: "overloaded",
 }
+# After these the provider may have worked on the request, and charged for it; after any other
+# error it has refused.
+UNSURE = frozenset({408, 499, 502, 504})
 RETRIED_4XX = frozenset({408, 409, 425, 429, 499})
 # What a kind means where the status is no help: an error inside an answer of status 200.
 TRANSIENT_KINDS = {
@@ -74,11 +77,13 @@ EXHAUSTED = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What a failure is, before it is known what the call had consumed."""
+    """What a failure is, before it is known what the call had consumed. `unsure`: the provider may
+    have worked on it, and no word of the bill can be relied on."""
 
     code: str
     message: str
     transient: bool = False
+    unsure: bool = False
     status: int | None = None
     retry_after: float | None = None
     request_id: str | None = None
@@ -88,6 +93,7 @@ class Verdict:
             "code": self.code,
             "status": self.status,
             "usage": told.usage,
+            "unsure": self.unsure and not told.final,
             "request_id": self.request_id or told.request_id or None,
             "raw": told.text[:RAW_LIMIT],
         }
@@ -99,9 +105,11 @@ class Verdict:
 
 @dataclass(slots=True, kw_only=True)
 class Told:
-    """What the provider has told so far in one call; filled by the adapter as it reads."""
+    """What the provider has told so far in one call; filled by the adapter as it reads. `final`:
+    the usage is that of the whole answer, and nothing more will be charged."""
 
     usage: Usage | None = None
+    final: bool = False
     request_id: str = ""
     pieces: list[str] = field(default_factory=list)
 
@@ -147,6 +155,7 @@ def judge(reply: ErrorReply) -> Verdict:
         code=code,
         message=reply.message or f"HTTP status {reply.status}",
         transient=transient,
+        unsure=reply.status in UNSURE or reply.status < 300,
         status=reply.status,
         retry_after=retry_after(reply.headers, reply.details) if transient else None,
         request_id=reply.request_id,
@@ -154,23 +163,37 @@ def judge(reply: ErrorReply) -> Verdict:
 
 
 def cut_off(message: str) -> Verdict:
-    return Verdict(code="cut_off", message=message, transient=True)
+    return Verdict(code="cut_off", message=message, transient=True, unsure=True)
 
 
 def empty_answer() -> Verdict:
-    return Verdict(code="empty_answer", message="the answer holds no text", transient=True)
+    message = "the answer holds no text"
+    return Verdict(code="empty_answer", message=message, transient=True, unsure=True)
 
 
 def unreadable(why: str) -> Verdict:
-    return Verdict(code="unreadable_answer", message=why, transient=True)
+    return Verdict(code="unreadable_answer", message=why, transient=True, unsure=True)
 
 
 def disconnected(error: Exception) -> Verdict:
-    return Verdict(code="connection", message=_told_by(error), transient=True)
+    """A connection that was never made has carried no request."""
+    sent = not _in_chain(error, "ConnectError")
+    return Verdict(code="connection", message=_told_by(error), transient=True, unsure=sent)
 
 
-def timed_out(why: str) -> Verdict:
-    return Verdict(code="timeout", message=why, transient=True)
+def timed_out(why: str, error: Exception | None = None) -> Verdict:
+    sent = error is None or not _in_chain(error, "ConnectTimeout", "PoolTimeout")
+    return Verdict(code="timeout", message=why, transient=True, unsure=sent)
+
+
+def _in_chain(error: BaseException | None, *names: str) -> bool:
+    """Whether it, or what it was raised from, is one of these; the SDKs wrap what httpx raises, and
+    each has an httpx of its own."""
+    while error is not None:
+        if type(error).__name__ in names:
+            return True
+        error = error.__cause__
+    return False
 
 
 def unsupported(what: str) -> Verdict:
@@ -215,7 +238,7 @@ def _unusable_body(error: BaseException | None) -> Verdict | None:
     """Our byte cap may arrive wrapped: anthropic makes a connection error of it."""
     while error is not None:
         if isinstance(error, BodyTooLarge):
-            return Verdict(code="too_large", message=str(error))
+            return Verdict(code="too_large", message=str(error), unsure=True)
         if isinstance(error, BodyUnreadable):
             return unreadable(str(error))
         error = error.__cause__
@@ -231,7 +254,7 @@ def _shapeless(error: Exception) -> Verdict | None:
 
 
 def _bug(error: Exception) -> Verdict:
-    return Verdict(code=f"bug_{type(error).__name__}", message=_told_by(error))
+    return Verdict(code=f"bug_{type(error).__name__}", message=_told_by(error), unsure=True)
 
 
 def _told_by(error: Exception) -> str:

@@ -126,6 +126,7 @@ def _read(response: types.GenerateContentResponse, model: str, told: Told) -> li
         told.add(part.text or "")
     pictures = [picture for part in parts if (picture := _picture(part)) is not None]
     told.usage = _usage(response.usage_metadata, model, drew=bool(pictures))
+    told.final = told.usage is not None
     return pictures
 
 
@@ -180,15 +181,16 @@ def _without_picture(response: types.GenerateContentResponse) -> Verdict:
 
 def _ended(reason: str, message: str | None) -> Verdict:
     if reason == "max_tokens":
-        return Verdict(code="max_tokens", message="the limit was reached before a picture came")
+        message = "the limit was reached before a picture came"
+        return Verdict(code="max_tokens", message=message, unsure=True)
     if reason in DREW_NOTHING:
         why = message or f"the answer holds no picture ({reason or 'no reason given'})"
-        return Verdict(code="no_image", message=why, transient=True)
+        return Verdict(code="no_image", message=why, transient=True, unsure=True)
     return _blocked(reason, message)
 
 
 def _blocked(reason: str, message: str | None) -> Verdict:
-    return Verdict(code=reason, message=message or f"blocked: {reason}")
+    return Verdict(code=reason, message=message or f"blocked: {reason}", unsure=True)
 
 
 def _word(reason: types.FinishReason | types.BlockedReason | None) -> str:
@@ -203,7 +205,7 @@ def _translate(error: Exception) -> Verdict | None:
         case errors.APIError():
             return judge(_reply(error))
         case httpx2.TimeoutException():
-            return timed_out(f"{type(error).__name__}: {error}")
+            return timed_out(f"{type(error).__name__}: {error}", error)
         case httpx2.TransportError():
             return disconnected(error)
         case _:

@@ -127,7 +127,7 @@ async def connect(
 def _translate(error: Exception) -> Verdict | None:
     match error:
         case httpx.TimeoutException():
-            return timed_out(f"{type(error).__name__}: {error}")
+            return timed_out(f"{type(error).__name__}: {error}", error)
         case httpx.TransportError():
             return disconnected(error)
         case _:

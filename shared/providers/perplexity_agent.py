@@ -118,6 +118,7 @@ def read(content: bytes, model: str, told: Told) -> tuple[Source, ...]:
     for part in _parts(response):
         told.add(part.text if part.type == "output_text" else "")
     told.usage = _usage(model, response)
+    told.final = told.usage is not None
     _require_complete(response)
     return tuple(_sources(response))
 
@@ -142,13 +143,16 @@ def _require_complete(response: _Response) -> None:
         case "failed":
             raise Failed(unreadable("the answer failed and does not say why"))
         case status:
-            raise Failed(Verdict(code="unexpected_stop", message=f"the answer is {status}"))
+            raise Failed(
+                Verdict(code="unexpected_stop", message=f"the answer is {status}", unsure=True)
+            )
 
 
 def _incomplete(details: _Incomplete | None) -> Verdict:
     reason = details.reason if details else ""
     code = "refusal" if reason == "content_filter" else "max_tokens"
-    return Verdict(code=code, message=f"the answer is incomplete: {reason or 'no reason given'}")
+    message = f"the answer is incomplete: {reason or 'no reason given'}"
+    return Verdict(code=code, message=message, unsure=True)
 
 
 def _reply(error: _Error) -> ErrorReply:

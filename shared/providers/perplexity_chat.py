@@ -77,6 +77,7 @@ def read(content: bytes, model: str, told: Told) -> tuple[Source, ...]:
     told.request_id = completion.id
     told.add(choice.message.content or "")
     told.usage = _usage(model, completion.usage)
+    told.final = told.usage is not None
     _require_complete(choice.finish_reason)
     return tuple(_sources(completion))
 
@@ -94,11 +95,13 @@ def _require_complete(reason: str | None) -> None:
         case None:
             raise Failed(cut_off("the answer ended before the model did"))
         case "length":
-            raise Failed(Verdict(code="max_tokens", message="cut off by its limit"))
+            raise Failed(Verdict(code="max_tokens", message="cut off by its limit", unsure=True))
         case "content_filter":
-            raise Failed(Verdict(code="refusal", message="the answer was filtered"))
+            raise Failed(Verdict(code="refusal", message="the answer was filtered", unsure=True))
         case _:
-            raise Failed(Verdict(code="unexpected_stop", message=f"stopped by {reason}"))
+            raise Failed(
+                Verdict(code="unexpected_stop", message=f"stopped by {reason}", unsure=True)
+            )
 
 
 def _usage(model: str, figures: _Figures | None) -> Usage | None:

@@ -106,6 +106,26 @@ async def test_a_claim_and_a_deletion_at_once_know_of_each_other(world: World) -
     assert sorted(isinstance(end, Conflict) for end in ends) == [False, True]
 
 
+async def test_the_last_message_of_many_subjects_is_had_in_one_look(world: World) -> None:
+    run = (await begin(world.gateway))[-1]
+    first, other = "budgets.main.day.all.2026-01-01", "budgets.main.day.all.2026-01-02"
+    assert await world.gateway.latest([]) == {}
+    assert await world.gateway.latest([first, other]) == {}
+    told = [(first, b"one", 0), (first, b"two", None), (other, b"three", 0)]
+    before = 0
+    for subject, data, expected in told:
+        guarded = Guarded(subject=subject, data=data, expected=before if expected is None else 0)
+        (before,) = await world.gateway.append(Append(ref=HERE, facts=(), also=[guarded]))
+    ended = f"{HERE.prefix}.call.research.{run}.draft.1.started"
+    await world.research.append(Append(ref=HERE, facts=[claim(run=run, key="draft")]))
+    found = await world.gateway.latest([first, other, ended])
+    assert {subject: each.data for subject, each in found.items() if subject != ended} == {
+        first: b"two",
+        other: b"three",
+    }
+    assert found[ended].fact == claim(run=run, key="draft")
+
+
 # --- many posts at once -----------------------------------------------------------------------
 
 

@@ -87,15 +87,19 @@ async def _caps(
     gateway: Gateway, waiting: Sequence[Waiting], now: datetime
 ) -> dict[PostRef, dict[BudgetName, Money]]:
     """What covers each of these posts, as it is set now, in one round trip."""
-    profiles = {p.config.profile_id for _, p in waiting if p.config and p.config.profile_id}
+    profiles = {profile for _, post in waiting for profile in _profile(post)}
     refs = {profile: profile_ref(gateway.tenant, profile) for profile in profiles}
     settings = settings_ref(gateway.tenant)
     found = await gateway.documents.latest([settings, *refs.values()])
     said = settings_in(found.get(settings)).budgets.over(gateway.day_usd)
     known = {profile: profile_in(found.get(ref)) for profile, ref in refs.items()}
     return {
-        ref: limits(
-            ref, post, now, said, known.get(post.config.profile_id) if post.config else None
-        )
+        ref: limits(ref, post, now, said, next((known[p] for p in _profile(post)), None))
         for ref, post in waiting
     }
+
+
+def _profile(post: Post) -> tuple[UUID, ...]:
+    """The post's profile, if it has one."""
+    named = post.config.profile_id if post.config else None
+    return () if named is None else (named,)

@@ -37,9 +37,10 @@ _SUMS = """count(*) as calls, count(distinct calls.post_id) as posts,
     coalesce(sum(tokens_image), 0)::bigint as tokens_image,
     coalesce(sum(cost_usd), 0) as settled_usd,
     coalesce(sum(cost_usd) filter (where provider = 'gemini'), 0) as images_usd,
-    count(*) filter (where outcome in ('started', 'abandoned')) as unconfirmed,
-    coalesce(sum(worst_case_usd) filter (where outcome in ('started', 'abandoned')), 0)
-        as unconfirmed_usd"""
+    count(*) filter (where outcome in ('started', 'abandoned')
+        or (outcome = 'failed' and unconfirmed_usd > 0)) as unconfirmed,
+    coalesce(sum(case when outcome in ('started', 'abandoned') then worst_case_usd
+        when outcome = 'failed' then unconfirmed_usd end), 0) as unconfirmed_usd"""
 
 
 async def costs(

@@ -67,7 +67,8 @@ def _told(seq: int, fact: CallFact) -> dict[str, Any]:
         case CallSettled():
             return {**_ended(seq, fact, "settled"), **_billed(fact), "duration_s": fact.duration_s}
         case CallFailed():
-            return {**_ended(seq, fact, "failed"), **_billed(fact), "code": fact.code}
+            ended = {**_ended(seq, fact, "failed"), **_billed(fact), "code": fact.code}
+            return {**ended, "unconfirmed_usd": fact.unconfirmed_usd}
         case CallAbandoned():
             ended = _ended(seq, fact, "abandoned")
             return {**ended, "worst_case_usd": fact.worst_case_usd, "code": fact.reason}
@@ -105,7 +106,7 @@ def ledger(calls: Sequence[CallRead], held: Held | None = None) -> LedgerRead:
     """What is settled, what nobody can know, and what the post waits for."""
     return LedgerRead(
         settled_usd=round(fsum(call.cost_usd for call in calls), 9),
-        unconfirmed=[_unconfirmed(call) for call in calls if call.outcome in _UNKNOWN],
+        unconfirmed=[_unconfirmed(call) for call in calls if _is_unconfirmed(call)],
         waits=_waits(held),
     )
 
@@ -122,12 +123,16 @@ def _waits(held: Held | None) -> BudgetWait | None:
     )
 
 
+def _is_unconfirmed(call: CallRead) -> bool:
+    return call.outcome in _UNKNOWN or (call.outcome == "failed" and call.unconfirmed_usd > 0)
+
+
 def _unconfirmed(call: CallRead) -> UnconfirmedRead:
     return UnconfirmedRead(
         stage=call.stage,
         run=call.run,
         key=call.key,
         attempt=call.attempt,
-        worst_case_usd=call.worst_case_usd,
+        worst_case_usd=call.unconfirmed_usd or call.worst_case_usd,
         open=call.outcome == "started",
     )

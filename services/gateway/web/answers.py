@@ -65,7 +65,8 @@ class EntryPage(Answer):
 
 
 class CallRead(Answer):
-    """One attempt of one paid call."""
+    """One attempt of one paid call. Of a failed one up to `unconfirmed_usd` may have been charged
+    beyond `cost_usd`."""
 
     stage: Stage
     run: int
@@ -88,6 +89,7 @@ class CallRead(Answer):
     ended_at: datetime | None = None
     started_seq: int | None = None
     ended_seq: int | None = None
+    unconfirmed_usd: float = 0.0
 
 
 class UnconfirmedRead(Answer):

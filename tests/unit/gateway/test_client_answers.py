@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 
 import pytest
 
+from services.gateway.budgets import budgets_api
 from services.gateway.documents import profile_models, rules_models, settings_models
 from services.gateway.insight import analytics, costs
 from services.gateway.insight import logs as insight_logs
@@ -31,6 +32,9 @@ PAIRS: list[tuple[Any, type[BaseModel]]] = [
     (answers.LogPage, insight_logs.LogPage),
     (answers.Unconfirmed, told.UnconfirmedRead),
     (answers.Ledger, told.LedgerRead),
+    (answers.BudgetWait, told.BudgetWait),
+    (reports.Budget, budgets_api.BudgetRead),
+    (reports.Budgets, budgets_api.BudgetsRead),
     (answers.Call, told.CallRead),
     (answers.Queued, told.Queued),
     (answers.Controlled, told.Controlled),

@@ -12,7 +12,10 @@ from shared.domain.ledger import ledger
 from shared.domain.values import Stage, Usage
 from shared.testing import NOW, POST
 
-_END = ("open", "settled", "failed", "failed_then_late", "abandoned", "late")
+_END = (
+    *("open", "settled", "failed", "failed_then_late", "cut", "cut_then_late"),
+    *("abandoned", "late"),
+)
 
 
 def attempt(number: int, end: str, cost: float) -> list[e.PostEvent]:
@@ -41,11 +44,14 @@ def attempt(number: int, end: str, cost: float) -> list[e.PostEvent]:
     }
     late = e.CallSettledLate.model_validate({**name, **paid})
     failed = e.CallFailed.model_validate({**name, **paid, **broken})
+    cut = failed.model_copy(update={"unconfirmed_usd": 9.0})
     endings: dict[str, list[e.PostEvent]] = {
         "open": [],
         "settled": [e.CallSettled.model_validate({**name, **paid, **more})],
         "failed": [failed],
         "failed_then_late": [failed, late],
+        "cut": [cut],
+        "cut_then_late": [cut, late],
         "abandoned": [abandoned],
         "late": [abandoned, late],
     }
@@ -60,6 +66,6 @@ def test_both_ledgers_agree(calls: list[tuple[str, float]]) -> None:
     recorded = [e.Recorded(seq, fact) for seq, fact in enumerate(facts, 1)]
     ours, rule = ledgers.ledger(ledgers.lines(recorded)), ledger(recorded)
     assert ours.settled_usd == pytest.approx(rule.settled_usd, abs=1e-6)
-    assert [(line.attempt, line.open) for line in ours.unconfirmed] == [
-        (line.call.attempt, line.open) for line in rule.unconfirmed
+    assert [(line.attempt, line.open, line.worst_case_usd) for line in ours.unconfirmed] == [
+        (line.call.attempt, line.open, line.worst_case_usd) for line in rule.unconfirmed
     ]

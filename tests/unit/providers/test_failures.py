@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 
+import httpx2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,6 +21,7 @@ from shared.providers.failures import (
     Told,
     Verdict,
     cut_off,
+    disconnected,
     guarded,
     judge,
     reading,
@@ -252,3 +254,44 @@ async def test_an_answer_without_its_fields_is_unreadable(error: Exception):
 
 def test_a_failure_without_a_message_is_named_by_its_code():
     assert str(Verdict(code="refusal", message="").error(Told())) == "refusal"
+
+
+# --- what may have been charged ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [400, 401, 429, 500, 503, 529])
+def test_who_was_refused_was_charged_nothing(status: int):
+    assert not judge(ErrorReply(status=status)).error(Told()).unsure
+
+
+@pytest.mark.parametrize("status", [408, 499, 502, 504, 200])
+def test_who_was_told_by_somebody_on_the_way_may_have_been_charged(status: int):
+    assert judge(ErrorReply(status=status)).error(Told()).unsure
+
+
+def test_an_answer_that_was_cut_off_may_cost_more_than_was_told():
+    begun = Usage(model="m", tokens_in=10, tokens_out=1)
+    assert cut_off("it ended").error(Told()).unsure
+    assert cut_off("it ended").error(Told(usage=begun)).unsure
+    assert not cut_off("it ended").error(Told(usage=begun, final=True)).unsure
+
+
+@pytest.mark.parametrize(
+    ("verdict", "unsure"),
+    [
+        (disconnected(OSError("reset")), True),
+        (disconnected(httpx2.ConnectError("refused")), False),
+        (timed_out("slow"), True),
+        (timed_out("slow", httpx2.ReadTimeout("slow")), True),
+        (timed_out("slow", httpx2.ConnectTimeout("slow")), False),
+        (timed_out("slow", httpx2.PoolTimeout("slow")), False),
+    ],
+)
+def test_a_request_that_never_left_cost_nothing(verdict: Verdict, unsure: bool):
+    assert verdict.error(Told()).unsure == unsure
+
+
+def test_a_connection_that_an_sdk_wrapped_was_still_never_made():
+    wrapped = RuntimeError("wrapped")
+    wrapped.__cause__ = httpx2.ConnectError("refused")
+    assert not disconnected(wrapped).error(Told()).unsure

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from shared.domain.values import GateMode
     from shared.eventlog import Documents, EventLog
     from shared.providers.port import OnText
+    from shared.runtime.budgets import Purse
     from shared.runtime.desk import StageFunction
 
 POST = PostRef(MAIN, UUID(int=7))
@@ -107,6 +108,7 @@ class Bench:
         self.clock = START
         self.mono = 0.0
         self.policy = Policy(backoff_base=0.0, backoff_cap=0.0, heartbeat=3600)
+        self.purse: Purse | None = None
         self._tokens = itertools.count()
 
     async def create(self, gates: dict[Stage, GateMode] | None = None) -> None:
@@ -136,6 +138,7 @@ class Bench:
             monotonic=lambda: self.mono,
             jitter=lambda: 0.0,
             token=lambda: f"token-{next(self._tokens)}",
+            budgets=self.purse,
         )
         return StageRunner(
             stage,
