@@ -375,9 +375,9 @@ class CallSettled(CallFact):
 class CallFailed(CallFact):
     """An attempt that gave no usable answer; what it cost all the same stands in `cost_usd`.
 
-    Up to `unconfirmed_usd` more may have been charged: nobody knows what a provider bills for an
-    answer that was cut off. `wait_s` is how long to wait before the next attempt, None when there
-    is none.
+    Up to `unconfirmed_usd` may have been charged for an answer that broke off before the provider's
+    last figures: then `usage` is what was known by then, and `cost_usd` 0. `wait_s` is how long to
+    wait before the next attempt, None when there is none.
     """
 
     VERSION = 2

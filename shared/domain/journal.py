@@ -100,6 +100,8 @@ def _retry(recorded: Recorded, fact: e.CallFailed, wait: float) -> Entry:
         f"{fact.provider} failed ({fact.code}): {fact.message}. "
         f"Try {fact.tries} of {fact.max_attempts}; next in {wait:.1f} s"
     )
+    if fact.unconfirmed_usd:
+        message += ". What the broken-off answer costs, only the provider knows"
     return _entry(
         recorded,
         "retry",

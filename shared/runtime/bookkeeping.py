@@ -105,7 +105,6 @@ class Bookkeeping:
 
     async def fail(self, claim: CallStarted, error: ProviderError, heard: Heard) -> CallFailed:
         """Write the failure down, with what it cost all the same and what it may have cost."""
-        cost = self._cost(claim, error.usage)
         failed = CallFailed(
             **_name(claim),
             at=self._now(),
@@ -118,8 +117,8 @@ class Bookkeeping:
             tries=heard.tries,
             wait_s=heard.wait_s,
             usage=None if error.usage is None else cleaned(error.usage),
-            cost_usd=cost,
-            unconfirmed_usd=_beyond(cost, claim) if error.unsure else 0.0,
+            cost_usd=0.0 if error.unsure else self._cost(claim, error.usage),
+            unconfirmed_usd=claim.worst_case_usd if error.unsure else 0.0,
             prices=self._prices.version,
             raw=clean(error.raw)[:LONGEST],
             request_id=clean(error.request_id or "")[:LONGEST],
@@ -206,6 +205,9 @@ class Bookkeeping:
         raise Overtaken
 
     async def _book_late(self, claim: CallStarted, ended: CallSettled | CallFailed) -> None:
+        """A bill that is not known is none: the attempt stays unconfirmed."""
+        if isinstance(ended, CallFailed) and ended.unconfirmed_usd:
+            return
         late = CallSettledLate(
             **_name(claim),
             at=self._now(),
@@ -285,11 +287,6 @@ async def keep(media: Media, post_id: object, data: bytes, media_type: str) -> B
     blob = Blob(name=f"{post_id}/{digest}", digest=digest, size=len(data), media_type=media_type)
     await media.put(blob.name, data)
     return blob
-
-
-def _beyond(cost: float, claim: CallStarted) -> float:
-    """What may have been charged beyond what is known, at most."""
-    return max(0.0, round(claim.worst_case_usd - cost, 9))
 
 
 def _name(claim: CallStarted) -> dict[str, Any]:

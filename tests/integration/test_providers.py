@@ -14,6 +14,7 @@ import pytest_asyncio
 
 from shared.domain.costs import price
 from shared.errors import Permanent, ProviderError, Transient
+from shared.local.ports import free_port
 from shared.providers import claude, gemini, perplexity
 from shared.providers.port import Request
 from shared.providers.prices import load_prices
@@ -53,6 +54,13 @@ ASKED: dict[Name, Request] = {
 }
 # These never end by themselves: whoever meets them needs a short deadline.
 ENDLESS = frozenset({"hang", "stall", "drip"})
+# The provider's own refusals, before it begins to answer.
+REFUSALS = ("400", "429", "500", "529")
+BROKEN = (
+    *REFUSALS,
+    *("html_502", "html_body", "empty", "half_json", "reset", "reset_mid", "cut_mid", "end_mid"),
+    *("bad_frame", "huge", "hang", "stall"),
+)
 EVERY: tuple[Name, ...] = tuple(ASKED)
 TEXTS: tuple[Name, ...] = ("claude", "claude-stream", "agent", "chat")
 
@@ -388,6 +396,27 @@ async def test_one_call_is_one_request_and_the_second_may_succeed(bench: Bench, 
         await model.call(request)
     await model.call(request)
     assert len(await bench.calls()) == 2
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+@pytest.mark.parametrize("name", EVERY)
+async def test_what_a_failure_is_sure_to_have_cost_is_what_was_charged(
+    bench: Bench, name: Name, fault: str
+):
+    error = await bench.failure(name, fault)
+    (call,) = await bench.calls()
+    if not error.unsure:
+        assert priced(error.usage) == pytest.approx(call["cost_usd"], abs=1e-9)
+    else:
+        assert fault not in REFUSALS
+
+
+async def test_a_call_that_found_nobody_is_sure_to_have_cost_nothing():
+    async with adapters(f"http://127.0.0.1:{free_port()}") as models:
+        for name, model in models.items():
+            with pytest.raises(Transient) as caught:
+                await model.call(ASKED[name])
+            assert (caught.value.unsure, caught.value.usage) == (False, None)
 
 
 @pytest.mark.parametrize("name", EVERY)

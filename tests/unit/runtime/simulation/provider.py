@@ -34,7 +34,8 @@ HUGE = SECRET * 30_000
 
 @dataclass(slots=True)
 class Sent:
-    """One request that reached the provider. `heard`: its answer reached the worker's code."""
+    """One request that reached the provider. `answered`: it was charged for; `heard`: what was
+    charged reached the worker's code."""
 
     id: str
     name: CallName
@@ -75,9 +76,9 @@ class Provider:
             self._process.die()
         await asyncio.sleep(dice.pause(4.0))
         failure = self._failure(sent) if dice.chance(weather.fails) else None
-        sent.answered = failure is None or failure.usage is not None
+        sent.answered = failure is None or failure.usage is not None or failure.unsure
         await self._process.turn()
-        sent.heard = sent.answered
+        sent.heard = sent.answered and (failure is None or not failure.unsure)
         self._world.tell(self._process.name, f"{sent.id} {failure.code if failure else 'answers'}")
         if failure is not None:
             raise failure
@@ -101,6 +102,8 @@ class Provider:
     def _failure(self, sent: Sent) -> ProviderError:
         dice = self._world.dice
         usage = USAGE if dice.chance(0.3) else None
+        if dice.chance(0.3):
+            return Transient("cut off", code="cut_off", usage=usage, unsure=True)
         if dice.chance(0.08):
             return Permanent("refused", code="refusal", usage=usage, request_id=sent.id, raw=SECRET)
         hint = dice.pick([None, 0.5, 5.0, 90.0, 600.0])

@@ -14,7 +14,7 @@ from shared.eventlog import MAX_FACT_BYTES, History
 from tests.unit.runtime.simulation.process import Dead
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
     from shared.domain.events import Fact, Recorded, StageRequested
     from shared.domain.subjects import PostRef
@@ -159,6 +159,9 @@ class RoughPostLog(RoughLog):
         raise NotImplementedError
 
     async def newest(self, subject: str) -> Stored | None:
+        raise NotImplementedError
+
+    async def latest(self, subjects: Sequence[str]) -> Mapping[str, Stored]:
         raise NotImplementedError
 
 
