@@ -31,7 +31,7 @@ COMPILE = $(VENV)/bin/uv pip compile --quiet --python-version 3.12 --universal \
 	--generate-hashes --no-emit-index-url --no-header \
 	$(if $(UPGRADE),--upgrade) pyproject.toml
 
-.PHONY: help demo up test check static types simulate bench chaos fuzz lock clean
+.PHONY: help demo up test check static types simulate bench chaos drills fuzz lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,8 +65,12 @@ fuzz: $(VENV)/.dev ## thousands of requests made up from the OpenAPI document (C
 simulate: $(VENV)/.dev ## lives of a post in virtual time, with everything failing (LIVES=10000 FIRST=0)
 	$(PY) -m tests.unit.runtime.simulation --lives $(or $(LIVES),10000) --first $(or $(FIRST),0)
 
+chaos: $(VENV)/.dev ## storms over a whole plant: everything fails, nothing may be lost (SEED=1 SECONDS=90 SEEDS=1)
+	$(PY) -m tests.chaos --seed $(or $(SEED),1) --seconds $(or $(SECONDS),90) \
+		--seeds $(or $(SEEDS),1) --posts $(or $(POSTS),20)
+
 # A minute for each drill unless SECONDS says more or less; DRILL picks some by their names.
-chaos: $(VENV)/.dev ## break servers, disks and networks on purpose (SEED=1 SECONDS=60 DRILL=power)
+drills: $(VENV)/.dev ## break the log's servers, disks and networks (SEED=1 SECONDS=60 DRILL=power)
 	CHAOS_SEED=$(or $(SEED),1) CHAOS_SECONDS=$(or $(SECONDS),60) \
 		$(PY) -m pytest tests/chaos --capture=no $(if $(DRILL),-k "$(DRILL)")
 

@@ -1,6 +1,6 @@
 """One drill: its seed, its time, what was done in it, and how it is repeated.
 
-`CHAOS_SEED` and `CHAOS_SECONDS` (which `make chaos SEED=n SECONDS=s` sets) choose another fault at
+`CHAOS_SEED` and `CHAOS_SECONDS` (which `make drills SEED=n SECONDS=s` sets) choose another fault at
 another time, and more of them; without them every drill is short and always the same.
 """
 
@@ -47,7 +47,7 @@ class Drill:
 
     def told(self) -> str:
         """What was done, and the command that does it again."""
-        again = f"again: make chaos DRILL={self.name} SEED={SEED} SECONDS={SECONDS:g}"
+        again = f"again: make drills DRILL={self.name} SEED={SEED} SECONDS={SECONDS:g}"
         return "\n".join([*self.diary, again])
 
 

@@ -52,7 +52,19 @@ def checkout(tmp_path: Path) -> Path:
 
 def test_make_alone_explains_every_target() -> None:
     told = make().stdout
-    for target in ("demo", "up", "test", "check", "bench", "chaos", "lock", "clean", "help"):
+    for target in (
+        "demo",
+        "up",
+        "test",
+        "check",
+        "bench",
+        "chaos",
+        "drills",
+        "simulate",
+        "lock",
+        "clean",
+        "help",
+    ):
         assert f"make {target} " in told
 
 
