@@ -7,6 +7,7 @@ secrets are never shown.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping  # noqa: TC003  (pydantic reads the annotations)
+from pathlib import Path
 from typing import Annotated, Any, Literal, TypedDict
 from urllib.parse import unquote, urlsplit
 
@@ -142,6 +143,19 @@ class Process(BaseSettings):
     drain_s: Seconds = Field(
         default=25, description="how many seconds running work gets to finish on SIGTERM"
     )
+
+
+class Failpoints(BaseSettings):
+    """For tests alone: where this process dies or stands still (see shared/failpoints.py). A
+    process is named by its NATS user."""
+
+    model_config = _settings("")
+
+    failpoint: str = Field(default="", description="<name>[@nth]:<kill or stop>, comma-separated")
+    failpoint_mark: Path | None = Field(
+        default=None, description="a folder for the markers of what has struck already"
+    )
+    nats_user: str = Field(default="", description="the service's own NATS user, e.g. research")
 
 
 class Attempts(BaseSettings):

@@ -17,6 +17,7 @@ from services.gateway.control.commands import execute
 from services.gateway.rows import ReadModelAway
 from shared.domain.commands import ExpireGate, WakeStage
 from shared.errors import GalleyError, LogError
+from shared.failpoints import reached
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,8 +82,10 @@ async def _carried_out(
     gateway: Gateway, ref: PostRef, command: WakeStage | ExpireGate, turn: asyncio.Semaphore
 ) -> None:
     async with turn:
+        reached("duty.due")
         try:
             await execute(gateway.events, ref, command, gateway.clock)
+            reached("duty.done")
         except GalleyError as error:
             log.warning("duties.not_done", post_id=str(ref.id), why=str(error))
 

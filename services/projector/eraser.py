@@ -19,6 +19,7 @@ import structlog
 from services.projector.store import surroundings
 from shared.domain.events import CallFact, CallStarted, PostCreated, PostDeleted
 from shared.domain.subjects import PostRef, slug_subject
+from shared.failpoints import reached
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -84,11 +85,15 @@ class Eraser:
         doomed = await self._doomed()
         if not doomed:
             return 0
+        reached("eraser.found")
         for post in doomed:
             await self._release(post.ref)
+            reached("eraser.released")
             count = await self.erasure.erase(post.ref, post.seq)
+            reached("eraser.erased")
             _log.info("eraser.erased", post=str(post.ref.id), messages=count)
         await self.media.remove(*(f"{post.ref.id}/" for post in doomed))
+        reached("eraser.removed")
         return sum([await self._settled(post) for post in doomed])
 
     async def _doomed(self) -> list[Doomed]:
@@ -128,6 +133,7 @@ class Eraser:
         async with self.pool.acquire() as connection, connection.transaction():
             await connection.execute(FORGET, post.ref.id)
             await connection.execute(ERASED, post.ref.id, post.seq, self.clock())
+        reached("eraser.settled")
         return True
 
     async def _ended(self, ref: PostRef) -> set[object]:

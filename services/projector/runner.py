@@ -18,6 +18,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_ran
 from services.projector.batches import Batches
 from services.projector.store import Store, digest_of, surroundings
 from shared.errors import ForeignLog, LogUnavailable, TooNew
+from shared.failpoints import reached
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -148,6 +149,7 @@ class Projector:
 
     async def _take(self, batches: Batches, batch: Sequence[Stored]) -> None:
         """Apply the batch as far as this code can read it. Raises `TooNew` at the rest."""
+        reached("projector.read")
         newer = next((place for place, each in enumerate(batch) if each.too_new), None)
         await batches.apply(batch[:newer])
         self.position = batches.position.seq

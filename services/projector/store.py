@@ -14,6 +14,7 @@ import asyncpg
 from services.projector import statements as sql
 from services.projector.projection import UNKNOWN, state_of
 from shared.errors import Conflict, LogError
+from shared.failpoints import reached
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Sequence
@@ -105,6 +106,8 @@ class Store:
                 raise Conflict("another projector has moved the position")
             await self._remove(changes)
             await self._put(changes)
+            reached("projector.unwritten")
+        reached("projector.written")
 
     async def _remove(self, changes: Changes) -> None:
         if changes.cleared:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from shared import failpoints
 from shared.errors import Conflict, LogUnavailable, Unconfirmed
 from shared.jetstream.messages import BATCH, BATCH_COMMIT, BATCH_PLACE
 from shared.jetstream.requests import Denied, NoAnswer, NotTaken
@@ -180,6 +181,7 @@ class Groups:
             answer = await requests.one(last.subject, last.data, headers, ANSWER_S)
         except NoAnswer as error:
             raise Unconfirmed(str(error)) from error
+        failpoints.reached("append.stored")
         return _last_stored(answer.data) - len(messages) + 1
 
     async def _all_but_last(self, messages: Sequence[Message]) -> dict[str, str]:
@@ -188,6 +190,9 @@ class Groups:
         for place, message in enumerate(messages[:-1], 1):
             marked = message.headers | {BATCH: batch, BATCH_PLACE: str(place)}
             await self._connection.requests.tell(message.subject, message.data, marked)
+        if failpoints.armed("append.handed"):  # else it may still lie in this process
+            await self._connection.nc.flush()
+        failpoints.reached("append.handed")
         closing = {BATCH: batch, BATCH_PLACE: str(end), BATCH_COMMIT: "1"}
         return messages[-1].headers | closing
 

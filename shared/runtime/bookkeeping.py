@@ -34,6 +34,7 @@ from shared.errors import (
     Transient,
 )
 from shared.eventlog import MAX_FACT_BYTES, Append
+from shared.failpoints import reached
 from shared.runtime.outcomes import NotActive, Overtaken
 from shared.runtime.patience import TRIES, patiently, pause
 
@@ -82,7 +83,8 @@ class Bookkeeping:
         `NotActive` when the post was deleted; the bill is booked in both cases. Raises `Permanent`
         when the answer is larger than a fact may be: then it is a failure that has cost something.
         """
-        blobs = await self._store(claim, answer.pictures)
+        if blobs := await self._store(claim, answer.pictures):
+            reached("call.pictured")
         settled = CallSettled(
             **_name(claim),
             at=self._now(),

@@ -18,6 +18,7 @@ from shared.domain.events import CallSettled, CallStarted, Progressed
 from shared.domain.values import Usage
 from shared.errors import Conflict, LogUnavailable, Misconfigured, Permanent, Transient
 from shared.eventlog import Append
+from shared.failpoints import reached
 from shared.providers.port import Answer, Picture
 from shared.runtime.bookkeeping import Bookkeeping, Heard, storable
 from shared.runtime.budgets import Uncapped
@@ -153,6 +154,7 @@ class Calls:
         if last.started is None or not last.open or last.started.token in self._unspent[key]:
             return False
         await self._books.abandon(last.started, "ambiguous after crash")
+        reached("call.abandoned")
         await self._view.read_mine()
         return True
 
@@ -185,11 +187,14 @@ class Calls:
             return last.started
         claim = self._started(key, number + 1, request, digest)
         self._unspent[key].add(claim.token)
+        reached("call.unclaimed")
         try:
-            return await self._whole(self._store(claim, self._line(claim, asking, level)))
+            stored = await self._whole(self._store(claim, self._line(claim, asking, level)))
+            reached("call.claimed")
         except Conflict:
             await self._again(key)
             return None
+        return stored
 
     async def _again(self, key: str) -> None:
         """Somebody wrote first: the post's flow, this claim, or a balance that others use too."""
@@ -273,12 +278,15 @@ class Calls:
         """Send, once. None when the failure is one to try again."""
         self._unspent[claim.key].discard(claim.token)
         begun = self._tools.monotonic()
+        reached("call.unsent")
         try:
             answer = await self._model(request).call(request, self._teller(claim, request))
+            reached("call.answered")
             answer = storable(answer)
             took = self._tools.monotonic() - begun
             writing = self._books.settle(claim, answer, duration_s=took, level=level)
             self.used[claim.key] = await self._whole(writing)
+            reached("call.settled")
         except (Transient, Permanent) as error:
             await self._failed(claim, error)
             return None

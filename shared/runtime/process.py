@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from shared import failpoints, settings
 from shared.errors import ForeignLog, Misconfigured
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def run_process(main: Callable[[asyncio.Event], Awaitable[None]]) -> None:
     """Run `main` until it returns; the event it is given is set when the process is told to
     stop."""
     try:
+        _arm(settings.load(settings.Failpoints))
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_until_stopped(main))
     except (Misconfigured, ForeignLog) as error:
@@ -42,6 +44,10 @@ async def _until_stopped(main: Callable[[asyncio.Event], Awaitable[None]]) -> No
         loop.add_signal_handler(each, stopping.set)
     await main(stopping)
     log.info("process.ended")
+
+
+def _arm(told: settings.Failpoints) -> None:
+    failpoints.arm(told.failpoint, told.failpoint_mark, told.nats_user)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

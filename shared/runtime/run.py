@@ -18,6 +18,7 @@ from shared.domain.decide import decide
 from shared.domain.events import StageStarted
 from shared.errors import Conflict, LogError, LogUnavailable, ProviderError, TooLarge, TooNew
 from shared.eventlog import Append, Tokens
+from shared.failpoints import reached
 from shared.runtime import reports
 from shared.runtime.calls import Calls
 from shared.runtime.lease import Lease
@@ -72,6 +73,7 @@ class StageRunner:
 
     async def handle(self, delivery: Delivery) -> None:
         """Work on one delivery to its end. Raises nothing but cancellation (the drain)."""
+        reached("run.fetched")
         try:
             await self._handle(delivery)
         except Overtaken:
@@ -105,7 +107,9 @@ class StageRunner:
         except asyncio.CancelledError:
             await asyncio.shield(self._give_back(delivery, calls))
             raise
+        reached("run.finished")
         await delivery.ack()
+        reached("run.acked")
 
     async def _give_back(self, delivery: Delivery, calls: Calls) -> None:
         """Drained in the middle: what is in flight is given up by name, the message goes back."""
@@ -123,6 +127,7 @@ class StageRunner:
         token = f"{self._worker}/{self._tools.token()}"
         for _ in range(TRIES):
             await view.read()
+            reached("run.read")
             if not view.active:
                 raise NotActive(deleted=view.history.post.deleted, seen=view.history.last)
             if (mine := view.journal.delivery_of(token)) is not None:
@@ -153,6 +158,7 @@ class StageRunner:
             )
         except Conflict:
             return False
+        reached("run.started")
         view.note(seqs[0], started)
         view.delivery = started.delivery
         return True
@@ -221,6 +227,7 @@ class StageRunner:
                 cause=view.run,
             )
             try:
+                reached("run.unfinished")
                 view.reach((await self._tools.events.append(append))[-1])
             except Conflict:
                 await view.read()

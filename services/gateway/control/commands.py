@@ -18,6 +18,7 @@ from shared.domain.decide import answered, decide
 from shared.domain.events import Recorded
 from shared.errors import Conflict, GalleyError, LogUnavailable, Rejected, Unconfirmed
 from shared.eventlog import Append, History
+from shared.failpoints import reached
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -110,7 +111,9 @@ async def _stored(
     append = Append(
         ref=history.ref, facts=facts, after=history.last, n=history.post.n, also=tuple(also)
     )
+    reached("gateway.decided")
     sequences = await events.append(append)
+    reached("gateway.stored")
     stored = tuple(Recorded(seq, fact) for seq, fact in zip(sequences, facts, strict=False))
     return History(history.ref, (*history.flow, *stored))
 

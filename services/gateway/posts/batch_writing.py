@@ -19,6 +19,7 @@ from shared.domain.decide import answered
 from shared.domain.events import Recorded
 from shared.errors import CommandReused, Conflict, NoSuchPost
 from shared.eventlog import Append, Guarded, History
+from shared.failpoints import reached
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -96,7 +97,9 @@ def _taken(detail: str, rows: Sequence[RowProblem]) -> BadRows:
 
 async def _stored(gateway: Gateway, rows: Sequence[Row]) -> list[History]:
     appends = [append async for append in _appends(gateway, rows)]
+    reached("gateway.decided")
     sequences = await gateway.events.append_all(appends)
+    reached("gateway.stored")
     return [
         History(each.ref, tuple(map(Recorded, seqs, each.facts)))  # type: ignore[arg-type]
         for each, seqs in zip(appends, sequences, strict=True)

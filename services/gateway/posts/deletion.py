@@ -26,6 +26,7 @@ from shared.domain.ledger import closing, ledger
 from shared.domain.values import ORDER
 from shared.errors import Conflict
 from shared.eventlog import Append, History
+from shared.failpoints import reached
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -108,7 +109,9 @@ async def _stored(
         n=history.post.n,
         calls=journal.reaches,
     )
+    reached("gateway.decided")
     _, *sequences = await events.append(append)
+    reached("gateway.stored")
     stored = tuple(Recorded(seq, fact) for seq, fact in zip(sequences, facts, strict=True))
     return History(history.ref, (*history.flow, *stored))
 

@@ -15,6 +15,7 @@ import structlog
 from starlette.responses import Response
 
 from shared.errors import GalleyError
+from shared.failpoints import reached
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -69,6 +70,7 @@ class EventStream(Response):
                 async for chunk in chunks:
                     if chunk:
                         await send(_body(chunk, more=True))
+                        reached("gateway.streaming")
         except GalleyError as error:
             log.warning("gateway.stream_broken", why=str(error))
 
