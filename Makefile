@@ -31,10 +31,10 @@ COMPILE = $(VENV)/bin/uv pip compile --quiet --python-version 3.12 --universal \
 	--generate-hashes --no-emit-index-url --no-header \
 	$(if $(UPGRADE),--upgrade) pyproject.toml
 
-.PHONY: help demo up test check static types simulate bench chaos drills fuzz lock clean
+.PHONY: help demo up test check static types simulate bench chaos drills failpoints fuzz lock clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.local ## watch TOPIC="..." become an article, all on this machine (EXIT=1: then stop)
 	@$(GALLEY) demo --topic "$$TOPIC" $(if $(filter-out 0,$(EXIT)),--exit)
@@ -73,6 +73,9 @@ chaos: $(VENV)/.dev ## storms over a whole plant: everything fails, nothing may 
 drills: $(VENV)/.dev ## break the log's servers, disks and networks (SEED=1 SECONDS=60 DRILL=power)
 	CHAOS_SEED=$(or $(SEED),1) CHAOS_SECONDS=$(or $(SECONDS),60) \
 		$(PY) -m pytest tests/chaos --capture=no $(if $(DRILL),-k "$(DRILL)")
+
+failpoints: $(VENV)/.dev ## every process killed and stopped at every named place (minutes)
+	$(PY) -m pytest tests/failpoints --all-failpoints
 
 bench: $(VENV)/.dev ## how many pipelines a second this machine carries
 	$(PY) -m tests.bench

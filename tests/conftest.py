@@ -24,6 +24,12 @@ FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "o
 SERVER_FIXTURES = {"nats_server", "fresh_nats", "postgres", "fresh_database"}
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--all-failpoints", action="store_true", help="the whole matrix of tests/failpoints"
+    )
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Whatever asks for a real server is an integration test; nobody has to remember it."""
     for item in items:
