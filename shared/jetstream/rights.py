@@ -30,9 +30,9 @@ _TAIL: Final = (
     f"{_API}.CONSUMER.MSG.NEXT.{STREAM}.*",
 )
 _READ_MEDIA: Final = (f"{_API}.DIRECT.GET.{BUCKET_STREAM}",)
-_WRITE_MEDIA: Final = (
-    f"$O.{BUCKET}.>",
-    f"{_API}.STREAM.MSG.GET.{BUCKET_STREAM}",
+_WRITE_MEDIA: Final = (f"$O.{BUCKET}.>",)
+_ERASE_MEDIA: Final = (
+    *_WRITE_MEDIA,
     f"{_API}.STREAM.PURGE.{BUCKET_STREAM}",
 )
 _STAGE_EVENTS: Final = ("completed", "failed", "review", "deferred", "budget")
@@ -53,9 +53,13 @@ _POST_EVENTS: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rights:
-    """What one user may do. `says`: subjects of the log; `asks`: what else it may publish to."""
+    """What one user may do. `says`: subjects of the log; `asks`: what else it may publish to.
+
+    Whoever is `apart` has an account of its own on the server.
+    """
 
     user: str
+    apart: bool = False
     says: tuple[str, ...] = ()
     asks: tuple[str, ...] = ()
     hears: tuple[str, ...] = ()
@@ -78,6 +82,7 @@ def _of_stage(stage: Stage) -> Rights:
     onward = _flow(later[0], "requested") if later else _flow("post", "completed")
     return Rights(
         user=stage,
+        apart=True,
         says=(
             *_flow(stage, *_STAGE_EVENTS),
             *onward,
@@ -123,7 +128,7 @@ _OTHERS: Final = (
     Rights(user=PROJECTOR, asks=(*_READ, *_TAIL, f"beats.{PROJECTOR}.*")),
     Rights(
         user=ERASER,
-        asks=(*_READ, *_READ_MEDIA, *_WRITE_MEDIA, f"{_API}.STREAM.PURGE.{STREAM}"),
+        asks=(*_READ, *_READ_MEDIA, *_ERASE_MEDIA, f"{_API}.STREAM.PURGE.{STREAM}"),
     ),
     Rights(user=ADMIN, asks=(f"{_API}.>",)),
 )

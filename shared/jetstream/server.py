@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 SYSTEM: Final = "sys"
 """The user of the server's own account, for monitoring."""
 
+CORE: Final = "APP"
+"""The account that holds the streams."""
+
+_MANY: Final = ("$JS.API.DIRECT.GET.", "$JS.API.CONSUMER.MSG.NEXT.")
+"""What is answered by more than one message."""
+
 
 def server_config(
     passwords: Mapping[str, str],
@@ -52,14 +58,48 @@ def server_config(
 
 def accounts(passwords: Mapping[str, str]) -> str:
     """The accounts alone, for a server configured elsewhere."""
-    users = ",\n".join(_user(rights, passwords[user]) for user, rights in RIGHTS.items())
+    apart = [rights for rights in RIGHTS.values() if rights.apart]
+    trusted = [rights for rights in RIGHTS.values() if not rights.apart]
+    told = [_core(trusted, apart, passwords), *(_apart(each, passwords) for each in apart)]
     system = ""
     if word := passwords.get(SYSTEM):
         system = f"{{ user: {_quoted(SYSTEM)}, password: {_quoted(word)} }}"
-    return (
-        f"accounts {{\n  APP {{\n    jetstream: enabled\n    users: [\n{users}\n    ]\n  }}\n"
-        f"  SYS {{ users: [{system}] }}\n}}\nsystem_account: SYS"
+    return "\n".join(
+        ["accounts {", *told, f"  SYS {{ users: [{system}] }}", "}", "system_account: SYS"]
     )
+
+
+def _core(trusted: Sequence[Rights], apart: Sequence[Rights], passwords: Mapping[str, str]) -> str:
+    """Where the streams are, and what of it the accounts beside it may reach."""
+    users = ",\n".join(_user(rights, passwords[rights.user]) for rights in trusted)
+    subjects = dict.fromkeys(subject for rights in apart for subject in rights.publishes)
+    exports = ",\n".join(_export(subject, apart) for subject in subjects)
+    return (
+        f"  {CORE} {{\n    jetstream: enabled\n    users: [\n{users}\n    ]\n"
+        f"    exports: [\n{exports}\n    ]\n  }}"
+    )
+
+
+def _export(subject: str, apart: Sequence[Rights]) -> str:
+    names = [_account(rights) for rights in apart if subject in rights.publishes]
+    many = ", response: stream, response_threshold: 10s" if subject.startswith(_MANY) else ""
+    return f"      {{ service: {_quoted(subject)}, accounts: {_listed(names)}{many} }}"
+
+
+def _apart(rights: Rights, passwords: Mapping[str, str]) -> str:
+    """An account that reaches its own rights and nothing else, not even by an answer's address."""
+    imports = ",\n".join(
+        f"      {{ service: {{ account: {CORE}, subject: {_quoted(subject)} }} }}"
+        for subject in rights.publishes
+    )
+    return (
+        f"  {_account(rights)} {{\n    users: [\n{_user(rights, passwords[rights.user])}\n    ]\n"
+        f"    imports: [\n{imports}\n    ]\n  }}"
+    )
+
+
+def _account(rights: Rights) -> str:
+    return rights.user.upper()
 
 
 def _user(rights: Rights, password: str) -> str:

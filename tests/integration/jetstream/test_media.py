@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import TYPE_CHECKING
 
 import pytest
+from nats.js.api import ObjectInfo
 
 from shared.domain.values import Stage
 from shared.errors import LogUnavailable, Malformed
@@ -112,6 +114,42 @@ async def test_the_gateway_reads_and_the_eraser_removes(
         assert await open_media(eraser).remove("post/") == 3
         assert [await reader.get(name) for name in names] == [None] * 3
         assert list(gateway.alarms) == list(eraser.alarms) == []
+
+
+async def test_who_makes_pictures_takes_one_back_without_a_right_to_purge(
+    media: JetStreamMedia, images: Connection, admin: Connection
+) -> None:
+    await media.put("post/a", PICTURE)
+    await media.put("post/b", PICTURE)
+    assert await media.remove("post/a") == 1
+    assert (await media.get("post/a"), await media.get("post/b")) == (None, PICTURE)
+    kept = (await admin.nc.jetstream().stream_info("OBJ_MEDIA")).state
+    assert kept.bytes < 2 * len(PICTURE)
+    assert list(images.alarms) == []
+
+
+async def test_erasing_a_post_finds_the_pieces_of_a_write_that_never_ended(
+    media: JetStreamMedia, images: Connection, admin: Connection, galley_nats: GalleyNats
+) -> None:
+    await media.put("post/a", PICTURE)
+    await media.put("other/a", PICTURE)
+    await images.nc.jetstream().publish("$O.MEDIA.C.post.unfinished", PICTURE[:1000])
+    async with galley_nats.connect("eraser") as eraser:
+        await open_media(eraser).remove("post/")
+    state = (await admin.nc.jetstream().stream_info("OBJ_MEDIA", subjects_filter="$O.>")).state
+    subjects = state.subjects or {}
+    assert [each for each in subjects if each.startswith("$O.MEDIA.C.post.")] == []
+    assert await media.get("other/a") == PICTURE
+
+
+async def test_any_client_of_the_object_store_reads_what_was_put(
+    media: JetStreamMedia, admin: Connection
+) -> None:
+    await media.put("post/a", PICTURE)
+    store = await admin.nc.jetstream().object_store("MEDIA")
+    item = await admin.nc.jetstream().get_last_msg("OBJ_MEDIA", "$O.MEDIA.M.>")
+    told = ObjectInfo.from_response(json.loads(item.data or b"{}"))
+    assert (told.name, told.size, told.bucket) == ("post/a", len(PICTURE), store._name)
 
 
 async def test_without_a_server_media_end_with_an_error(mortal: Mortal) -> None:

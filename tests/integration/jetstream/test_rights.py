@@ -65,13 +65,14 @@ ASKS: dict[str, frozenset[str]] = {
     "$JS.API.CONSUMER.DELETE.GALLEY.tail_x": frozenset({"gateway", "projector", "admin"}),
     "$JS.API.STREAM.INFO.GALLEY": frozenset({"gateway", "projector", "admin"}),
     "$JS.API.STREAM.CREATE.OTHER": frozenset({"admin"}),
-    "$JS.API.STREAM.MSG.GET.OBJ_MEDIA": frozenset({"images", "gateway", "eraser", "admin"}),
+    "$JS.API.STREAM.MSG.GET.OBJ_MEDIA": frozenset({"admin"}),
     "$JS.API.STREAM.NAMES": frozenset({"admin"}),
     "$O.MEDIA.C.x": frozenset({"images", "gateway", "eraser"}),
     "_INBOX_gateway.x": NOBODY,
     "$SYS.REQ.SERVER.PING": NOBODY,
 }
 DANGEROUS: dict[str, frozenset[str]] = {
+    "$JS.API.STREAM.PURGE.OBJ_MEDIA": frozenset({"eraser", "admin"}),
     "$JS.API.STREAM.PURGE.GALLEY": frozenset({"eraser", "admin"}),
     "$JS.API.STREAM.DELETE.GALLEY": frozenset({"admin"}),
     "$JS.API.STREAM.UPDATE.GALLEY": frozenset({"admin"}),
