@@ -10,6 +10,7 @@ import structlog
 
 from services.gateway.app import create_app
 from services.gateway.notices.running import telling, watched
+from services.gateway.web.connections import BoundedProtocol
 from services.gateway.wiring import assemble, read_model, running
 from shared import logs
 from shared import settings as configured
@@ -83,7 +84,8 @@ async def _serve(
     gateway: Gateway, attended: Pulse, process: configured.Process, stopping: asyncio.Event
 ) -> None:
     where, drain = configured.load(configured.Health), int(process.drain_s)
-    async with serve(create_app(gateway), where.host, where.port, drain_s=drain) as served:
+    app, speaks = create_app(gateway), BoundedProtocol
+    async with serve(app, where.host, where.port, drain_s=drain, protocol=speaks) as served:
         async with running(gateway, attended):
             log.info("service.ready", url=served.url, simulated=list(process.simulated))
             await stopping.wait()

@@ -133,15 +133,17 @@ async def serve(
     port: int,
     *,
     drain_s: int = 5,
+    protocol: type[asyncio.Protocol] | None = None,
     announce: Callable[[Served], None] | None = None,
 ) -> AsyncIterator[Served]:
     """Serve while the context is open; then finish open answers, at most `drain_s` long.
 
+    Connections speak `protocol`, which is one of the server's own unless it is said.
     Port 0 takes a free one. Raises `Misconfigured` when the address cannot be had.
     """
     with _listening(host, port) as listening:
         served = Served(host, int(listening.getsockname()[1]))
-        server = _Server(_config(app, drain_s))
+        server = _Server(_config(app, drain_s, protocol))
         running = asyncio.create_task(server.serve(sockets=[listening]), name="http")
         try:
             await _up(server, running)
@@ -161,9 +163,10 @@ async def _up(server: _Server, running: asyncio.Task[None]) -> None:
         await running
 
 
-def _config(app: App, drain_s: int) -> uvicorn.Config:
+def _config(app: App, drain_s: int, protocol: type[asyncio.Protocol] | None) -> uvicorn.Config:
     return uvicorn.Config(
         app,
+        http=protocol or "auto",
         lifespan="off",
         ws="none",
         log_config=None,

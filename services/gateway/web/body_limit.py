@@ -1,10 +1,12 @@
-"""A request's body is read whole before anything looks at it, and never beyond the limit.
+"""A request's body is read whole before anything looks at it, and never beyond the limits.
 
-Too much is answered with 413 and a body of a kind we do not read with 415, before any parsing.
+Too much is answered with 413, what dribbles in with 408 and a body of a kind we do not read with
+415, before any parsing.
 """
 
 from __future__ import annotations
 
+import asyncio
 from email.message import Message as Header
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_BODY = 1_000_000
+PATIENCE_S = 20.0
+SLOWEST = 10_000
+"""A body may take `PATIENCE_S`, and a second more for each so many bytes that have come."""
 _JSON = frozenset({"application/json"})
 _WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -44,10 +49,15 @@ class _TooMuch(Exception):
 
 class BodyLimit:
     def __init__(
-        self, app: ASGIApp, most: int = MAX_BODY, allowances: Sequence[Allowance] = ()
+        self,
+        app: ASGIApp,
+        most: int = MAX_BODY,
+        allowances: Sequence[Allowance] = (),
+        patience_s: float = PATIENCE_S,
     ) -> None:
         self._app = app
         self._most = most
+        self._patience_s = patience_s
         self._allowances = tuple(allowances)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -56,8 +66,11 @@ class BodyLimit:
             return
         headers, (most, kinds) = Headers(scope=scope), self._allowed(scope)
         try:
-            body = await _read(headers, receive, most)
+            body = await _read(headers, receive, most, self._patience_s)
         except _Gone:
+            return
+        except TimeoutError:
+            await _too_slow()(scope, receive, send)
             return
         except _TooMuch:
             await _too_much(most)(scope, receive, send)
@@ -77,25 +90,36 @@ class BodyLimit:
         return self._most, _JSON.union(*(each.kinds for each in here))
 
 
-async def _read(headers: Headers, receive: Receive, most: int) -> bytes:
+async def _read(headers: Headers, receive: Receive, most: int, patience_s: float) -> bytes:
     announced = headers.get("content-length", "0")
     if announced.isdecimal() and int(announced[:20]) > most:
         raise _TooMuch
     body, more = bytearray(), True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise _Gone
-        body += message.get("body", b"")
-        more = message.get("more_body", False)
-        if len(body) > most:
-            raise _TooMuch
+    until = asyncio.get_running_loop().time() + patience_s
+    async with asyncio.timeout_at(until) as limit:
+        while more:
+            more = _added(body, await receive())
+            limit.reschedule(until + len(body) / SLOWEST)
+            if len(body) > most:
+                raise _TooMuch
     return bytes(body)
+
+
+def _added(body: bytearray, message: Message) -> bool:
+    """Take in a piece; whether more will come."""
+    if message["type"] == "http.disconnect":
+        raise _Gone
+    body += message.get("body", b"")
+    return bool(message.get("more_body", False))
 
 
 def _too_much(most: int) -> Response:
     close = {"Connection": "close"}
     return problem(413, "too-large", f"a body may have {most:,} bytes at most", close)
+
+
+def _too_slow() -> Response:
+    return problem(408, "too-slow", "the body came too slowly", {"Connection": "close"})
 
 
 def _kind(content_type: str) -> str:
