@@ -26,6 +26,7 @@ log = structlog.get_logger(__name__)
 
 MAX_PIECE_BYTES: Final = 256 * 1024
 WAITING_PIECES: Final = 10_000
+_MOST: Final = 2**53
 
 
 class JetStreamLive:
@@ -78,16 +79,30 @@ def _decoded(msg: Msg) -> tuple[PostRef, Tokens] | None:
     """The piece, or None for what is none: the stage is what the server let its sender claim."""
     try:
         _, tenant, post, stage = msg.subject.split(".")
+        if len(msg.data) > MAX_PIECE_BYTES:
+            raise ValueError("too large")  # noqa: TRY301  (told like all else that is no piece)
         run, key, attempt, offset, text = json.loads(msg.data)
         tokens = Tokens(
             stage=Stage(stage),
-            run=int(run),
-            key=str(key),
-            attempt=int(attempt),
-            offset=int(offset),
-            text=str(text),
+            run=_count(run),
+            key=_text(key),
+            attempt=_count(attempt),
+            offset=_count(offset),
+            text=_text(text),
         )
         return PostRef(tenant, UUID(post)), tokens
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         log.warning("live.malformed", subject=msg.subject[:200], why=type(error).__name__)
         return None
+
+
+def _count(told: object) -> int:
+    if not isinstance(told, int) or not 0 <= told <= _MOST:
+        raise ValueError("not a count")
+    return told
+
+
+def _text(told: object) -> str:
+    if not isinstance(told, str):
+        raise TypeError("not a text")
+    return told
