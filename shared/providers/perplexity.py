@@ -15,7 +15,7 @@ import httpx
 from shared.domain.values import Usage
 from shared.providers import perplexity_agent, perplexity_chat
 from shared.providers.capped import IDENTITY, capped, refuse_packed
-from shared.providers.endpoint import require_usable
+from shared.providers.endpoint import is_address, require_usable
 from shared.providers.failures import (
     ErrorReply,
     Failed,
@@ -88,7 +88,8 @@ class Perplexity:
             if request.stream and on_text is not None:
                 await on_text(told.text)
             usage = told.usage or Usage(model=request.model)
-            return Answer(text=told.text, usage=usage, request_id=told.request_id, sources=sources)
+            named = tuple(source for source in sources if is_address(source.url))
+            return Answer(text=told.text, usage=usage, request_id=told.request_id, sources=named)
 
     async def _post(self, request: Request, told: Told) -> bytes:
         body = self._format.body(request)
