@@ -52,12 +52,15 @@ CUT_BY_LIMIT = frozenset({"max_tokens", "model_context_window_exceeded"})
 class Claude:
     """The `Model` for every Claude."""
 
-    def __init__(self, client: anthropic.AsyncAnthropic, *, deadline: float = DEADLINE) -> None:
+    def __init__(
+        self, client: anthropic.AsyncAnthropic, *, deadline: float = DEADLINE, key: str = ""
+    ) -> None:
         self._client = client
         self._deadline = deadline
+        self._key = key
 
     async def call(self, request: Request, on_text: OnText | None = None) -> Answer:
-        async with guarded(self._deadline, _translate) as told:
+        async with guarded(self._deadline, _translate, self._key) as told:
             _refuse_unsupported(request)
             if request.stream:
                 stop = await self._streamed(request, on_text, told)
@@ -142,7 +145,7 @@ async def connect(
         http_client=capped_client(body_cap, deadline),
     )
     async with client:
-        yield Claude(client, deadline=deadline)
+        yield Claude(client, deadline=deadline, key=api_key)
 
 
 def _body(request: Request) -> dict[str, Any]:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import traceback
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -69,6 +70,7 @@ PERMANENT_KINDS = frozenset(
         "request_too_large",
     }
 )
+SHORTEST_KEY = 12
 # A limit that time alone does not lift within any delay we would wait.
 EXHAUSTED = frozenset(
     {"enforced_spend_limit_reached", "contract_spend_limit_reached", "insufficient_quota"}
@@ -87,6 +89,11 @@ class Verdict:
     status: int | None = None
     retry_after: float | None = None
     request_id: str | None = None
+
+    def without(self, key: str) -> Verdict:
+        """The same, nowhere naming the key."""
+        request_id = None if self.request_id is None else hidden(self.request_id, key)
+        return replace(self, message=hidden(self.message, key), request_id=request_id)
 
     def error(self, told: Told) -> ProviderError:
         common: dict[str, Any] = {
@@ -122,6 +129,11 @@ class Told:
     @property
     def text(self) -> str:
         return "".join(self.pieces)
+
+    def without(self, key: str) -> Told:
+        """The same, nowhere naming the key."""
+        said = hidden(self.text, key)
+        return Told(usage=self.usage, request_id=hidden(self.request_id, key), pieces=[said])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,11 +214,12 @@ def unsupported(what: str) -> Verdict:
 
 @asynccontextmanager
 async def guarded(
-    seconds: float, translate: Callable[[Exception], Verdict | None]
+    seconds: float, translate: Callable[[Exception], Verdict | None], key: str = ""
 ) -> AsyncIterator[Told]:
     """Run one call under a total deadline; whatever it raises leaves as `Transient` or `Permanent`.
 
-    `translate` knows the errors of one SDK; what it does not know is judged here.
+    `translate` knows the errors of one SDK; what it does not know is judged here. A provider may
+    repeat the `key` it was asked with: an error leaves without it, and without a cause that has it.
     """
     told = Told()
     deadline = asyncio.timeout(seconds)
@@ -214,9 +227,12 @@ async def guarded(
         async with deadline:
             yield told
     except Exception as error:
-        if deadline.expired() and isinstance(error, TimeoutError):
-            raise timed_out(f"no whole answer within {seconds:g} s").error(told) from error
-        raise _verdict(error, translate).error(told) from error
+        late = deadline.expired() and isinstance(error, TimeoutError)
+        verdict = timed_out(f"no whole answer within {seconds:g} s") if late else None
+        failed = (verdict or _verdict(error, translate)).without(key).error(told.without(key))
+        if _tells(error, key):
+            raise failed from None
+        raise failed from error
 
 
 @contextmanager
@@ -226,6 +242,16 @@ def reading() -> Iterator[None]:
         yield
     except (AttributeError, TypeError, LookupError) as error:
         raise Failed(unreadable(f"the answer lacks a field: {_told_by(error)}")) from error
+
+
+def hidden(text: str, key: str) -> str:
+    """The text without the key; what is shorter than any real key is a word like others."""
+    return text.replace(key, "[redacted]") if len(key) >= SHORTEST_KEY else text
+
+
+def _tells(error: Exception, key: str) -> bool:
+    told = "".join(traceback.format_exception(error))
+    return hidden(told, key) != told
 
 
 def _verdict(error: Exception, translate: Callable[[Exception], Verdict | None]) -> Verdict:

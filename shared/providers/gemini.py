@@ -50,12 +50,13 @@ DREW_NOTHING = frozenset(
 class Gemini:
     """The `Model` for pictures."""
 
-    def __init__(self, client: genai.Client, *, deadline: float = DEADLINE) -> None:
+    def __init__(self, client: genai.Client, *, deadline: float = DEADLINE, key: str = "") -> None:
         self._client = client
         self._deadline = deadline
+        self._key = key
 
     async def call(self, request: Request, on_text: OnText | None = None) -> Answer:  # noqa: ARG002 (pictures have no text to stream)
-        async with guarded(self._deadline, _translate) as told:
+        async with guarded(self._deadline, _translate, self._key) as told:
             _refuse_unsupported(request)
             response = await self._client.aio.models.generate_content(
                 model=request.model, contents=request.prompt, config=_config(request)
@@ -90,7 +91,7 @@ async def connect(
         )
         client = genai.Client(vertexai=False, api_key=api_key, http_options=options)
         try:
-            yield Gemini(client, deadline=deadline)
+            yield Gemini(client, deadline=deadline, key=api_key)
         finally:
             await client.aio.aclose()
             client.close()

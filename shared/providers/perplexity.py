@@ -71,14 +71,16 @@ class Perplexity:
         wire: Wire = "agent",
         deadline: float = DEADLINE,
         body_cap: int = BODY_CAP,
+        key: str = "",
     ) -> None:
         self._client = client
         self._format = FORMATS[wire]
         self._deadline = deadline
+        self._key = key
         self._body_cap = body_cap
 
     async def call(self, request: Request, on_text: OnText | None = None) -> Answer:
-        async with guarded(self._deadline, _translate) as told:
+        async with guarded(self._deadline, _translate, self._key) as told:
             if request.ratio or request.size:
                 raise Failed(unsupported("pictures"))
             content = await self._post(request, told)
@@ -122,7 +124,7 @@ async def connect(
         follow_redirects=False,
     )
     async with client:
-        yield Perplexity(client, wire=wire, deadline=deadline, body_cap=body_cap)
+        yield Perplexity(client, wire=wire, deadline=deadline, body_cap=body_cap, key=api_key)
 
 
 def _translate(error: Exception) -> Verdict | None:
