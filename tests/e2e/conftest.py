@@ -21,6 +21,13 @@ HERE = Path(__file__).parent
 LIMIT = 150
 ACK_WAIT = 3.0
 PICTURES = ("--picture-side", "64")
+CANARIES = {
+    "GALLEY_PERPLEXITY_API_KEY": "canary-of-the-search-7f3a",
+    "GALLEY_CLAUDE_API_KEY": "canary-of-the-texts-91c2",
+    "GALLEY_GEMINI_API_KEY": "canary-of-the-pictures-b05e",
+    "GALLEY_WEBHOOK_SECRET": "canary-of-the-notices-44d8",
+}
+"""Secrets that nobody may ever see outside the process they are for."""
 IMPATIENT = {
     "GALLEY_ATTEMPTS_BACKOFF_BASE_S": "0.05",
     "GALLEY_GEMINI_TIMEOUT_S": "3",
@@ -42,7 +49,7 @@ async def press(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Press
     plan = Plan(
         data=tmp_path_factory.mktemp("plant"),
         simulator=PICTURES,
-        settings=IMPATIENT,
+        settings=IMPATIENT | CANARIES,
         ack_wait=ACK_WAIT,
         drain=5,
     )

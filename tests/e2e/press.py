@@ -17,6 +17,7 @@ from shared.local.plant import Plan, Plant, running_plant
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+    from pathlib import Path
 
     from shared.local.supervisor import Notice
 
@@ -99,8 +100,10 @@ class Press:
         gateway: Gateway,
         http: httpx.AsyncClient,
         simulator: Simulator,
+        root: Path,
     ) -> None:
         self.plant = plant
+        self.root = root
         self.notices = notices
         self.gateway = gateway
         self.http = http
@@ -208,4 +211,4 @@ async def pressing(plan: Plan) -> AsyncIterator[Press]:
         simulator = await stack.enter_async_context(
             httpx.AsyncClient(base_url=plant.address.simulator, timeout=2 * PATIENCE)
         )
-        yield Press(plant, notices, gateway, http, Simulator(simulator))
+        yield Press(plant, notices, gateway, http, Simulator(simulator), plan.data.resolve())
