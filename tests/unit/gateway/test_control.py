@@ -71,6 +71,22 @@ async def test_a_decision_about_another_review_is_refused_with_the_open_one(hous
     assert answer.json()["review"]["stage"] == "research"
 
 
+async def test_a_decision_is_good_for_its_own_review_of_its_own_post_and_once(
+    house: House,
+) -> None:
+    gates = {"research": "review", "outline": "review"}
+    one, other = [await in_review(house, stage_settings=gates) for _ in range(2)]
+    first = (await house.client.get(f"/api/posts/{one}")).json()["review"]["seq"]
+    assert (await told(house, other, "approve", review=first)).status_code == 409
+    assert (await told(house, one, "approve", review=first)).status_code == 200
+    await house.complete(one, Stage.OUTLINE)
+    before = len(house.events.messages)
+    for action, more in (("approve", {}), ("reject", {"note": "n"}), ("approve", {"content": "x"})):
+        answer = await told(house, one, action, review=first, **more)
+        assert answer.status_code == 409, action
+    assert len(house.events.messages) == before
+
+
 async def test_nothing_to_review_is_said_with_where_the_post_stands(house: House) -> None:
     post = await house.posted()
     for action, body in (("approve", {}), ("reject", {"note": "n"})):

@@ -132,3 +132,15 @@ async def test_the_document_is_served_and_the_same_however_often_it_is_asked_for
     for _ in range(2):
         answer = await house.client.get("/openapi.json")
         assert (answer.status_code, answer.json()) == (200, document)
+
+
+def test_no_answer_is_a_table_that_a_spreadsheet_would_calculate(document: dict[str, Any]) -> None:
+    """Whoever adds one has to make its cells inert first."""
+    kinds = {
+        kind
+        for operation in operations(document)
+        for answer in operation["responses"].values()
+        for kind in answer.get("content", ())
+    }
+    assert "application/json" in kinds
+    assert [kind for kind in kinds if re.search("csv|excel|sheet|tab-separated", kind)] == []
