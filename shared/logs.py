@@ -25,7 +25,7 @@ _SECRET_NAME = re.compile(
     r"key|password|passwd|secret|token|authorization|dsn|credential", re.IGNORECASE
 )
 _UNPRINTABLE = re.compile(
-    r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+    r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 )
 _HIDDEN = "[redacted]"
 _SHORTEST = 4

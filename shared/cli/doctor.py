@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from shared.cli.terminal import say
+from shared.cli.terminal import one_line, say
 from shared.client import Gateway
 from shared.errors import GatewayError, Misconfigured
 from shared.local.layout import Address
@@ -66,7 +66,7 @@ def _told(console: Console, finding: Finding) -> int:
     mark, style = ("✗", "red") if finding.cure else ("✓", "green")
     say(console, f"{mark} {finding.what}", style)
     if finding.cure:
-        console.print(f"    {finding.cure}", markup=False, soft_wrap=True)
+        console.print(f"    {one_line(finding.cure)}", markup=False, soft_wrap=True)
     return int(bool(finding.cure))
 
 

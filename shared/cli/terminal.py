@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 # Line ends too, because a message is one line, and the marks that turn the direction of writing.
 _UNPRINTABLE = re.compile(
-    r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+"
+    r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]+"
 )
 
 IDS = frozenset({"Post", "Profile"})

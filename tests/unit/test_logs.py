@@ -14,7 +14,7 @@ from shared import logs
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-FORGED = 'a\r\n\x1b[31m{"event": "forged"}\u2028\u202e\x85\0\ud800b'
+FORGED = 'a\r\n\x1b[31m{"event": "forged"}\u2028\u202e\u061c\u200f\ufeff\x85\0\ud800b'
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +43,9 @@ def test_no_text_can_forge_or_hide_a_line(
     logging.getLogger("some.library").warning("%s", FORGED)
     told = capsys.readouterr().out
     assert told.count("\n") == 2
-    assert not any(character in told for character in "\r\x1b\u2028\u202e\x85\0\ud800")
+    assert not any(
+        character in told for character in "\r\x1b\u2028\u202e\u061c\u200f\ufeff\x85\0\ud800"
+    )
     assert told.replace("\n", "").isprintable()
 
 
