@@ -23,7 +23,7 @@ TYPES: Mapping[type, str] = {
     ContentRow: "uuid text int8 text jsonb",
     EntryRow: "int8 uuid text timestamptz text text text text jsonb",
     CallRow: "uuid text int8 text int4 text text text float8 float8 int8 int8 int8 int8 int8 int8"
-    " float8 text timestamptz timestamptz int8 int8",
+    " float8 text timestamptz timestamptz int8 int8 float8",
     NoticeRow: "uuid int8 text text int4 text timestamptz int8",
     QuarantineRow: "int8 uuid text text bytea timestamptz",
     Damaged: "uuid text",

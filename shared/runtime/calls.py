@@ -8,6 +8,7 @@ end with CallAbandoned before it may try again.
 from __future__ import annotations
 
 import asyncio
+import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -236,7 +237,8 @@ class Calls:
 
     def _started(self, key: str, attempt: int, request: Request, digest: str) -> CallStarted:
         tools = self._tools
-        bytes_in = len(request.prompt.encode()) + len(request.system.encode())
+        told = (request.prompt, request.system, json.dumps(request.schema or ""))
+        bytes_in = sum(len(each.encode()) for each in told)
         images = 1 if request.ratio else 0
         return CallStarted(
             post_id=self._view.ref.id,

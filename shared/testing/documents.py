@@ -74,7 +74,8 @@ class MemoryDocuments:
 
     def _all(self, ref: DocRef) -> list[Version | Unreadable]:
         """Newest first."""
-        found = [each for each in self._log.messages if each.subject == ref.subject]
+        subject = ref.subject
+        found = [each for each in self._log.messages if each.subject == subject]
         return [_read(ref, each) for each in reversed(found)]
 
 

@@ -22,12 +22,13 @@ import pytest
 
 from services.gateway import duties
 from services.gateway.app import create_app
+from services.gateway.budgets.waking import Waking
 from services.gateway.control.commands import execute
 from services.gateway.wiring import assemble, read_model, running
 from services.projector.migrations import migrate
 from services.projector.runner import Pace, Projector
 from services.projector.store import open_store
-from shared.domain.commands import CompleteStage, DeferStage
+from shared.domain.commands import CompleteStage, DeferStage, ExceedBudget
 from shared.domain.events import (
     CallSettled,
     CallStarted,
@@ -572,6 +573,35 @@ async def test_a_deferred_run_is_woken_once_when_it_is_due(plant: Plant) -> None
     assert await facts(plant, post, StageRequested) == 1
     plant.at[0] = until
     await asyncio.gather(*(duties.once(plant.gateway) for _ in range(2)))
+    assert await facts(plant, post, StageRequested) == 2
+
+
+async def test_a_post_out_of_budget_is_shown_and_goes_on_once_there_is_room(plant: Plant) -> None:
+    await plant.client.patch("/api/settings", json={"budgets": {"day_usd": 1}})
+    made = await plant.client.post("/api/profiles", json={"name": "P", "budget_usd": 9})
+    post, _ = await plant.posted(budget_usd=4.0), await plant.posted()
+    over = ExceedBudget(
+        post_id=post,
+        stage=Stage.RESEARCH,
+        run=await plant.run(post),
+        scope="day",
+        needed_usd=2.0,
+        left_usd=1.0,
+        cap_usd=1.0,
+    )
+    await plant.do(Stage.RESEARCH, over)
+    async with plant.projecting():
+        pass
+    plant.at[0] += timedelta(seconds=2)
+    waking = Waking(plant.gateway)
+    assert (await waking.round()).wake == ()
+    shown = await plant.get("/api/budgets")
+    assert (shown["day"]["cap_usd"], shown["day"]["left_usd"], shown["post_usd"]) == (1, 1, None)
+    assert [(each["id"], each["cap_usd"]) for each in shown["posts"]] == [(str(post), 4)]
+    assert [(each["id"], each["cap_usd"]) for each in shown["profiles"]] == [(made.json()["id"], 9)]
+    await plant.client.patch("/api/settings", json={"budgets": {"day_usd": 3, "post_usd": 5}})
+    assert (await plant.get("/api/budgets"))["total"] == 2
+    await duties.budgets(plant.gateway, waking, releasing=True)
     assert await facts(plant, post, StageRequested) == 2
 
 

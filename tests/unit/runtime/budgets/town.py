@@ -35,18 +35,17 @@ from shared.runtime.rules import Rulebook
 from shared.runtime.run import StageRunner
 from shared.testing.documents import MemoryDocuments
 from tests.unit.runtime.simulation.provider import MODEL, Announced
-from tests.unit.runtime.simulation.rough import RoughDelivery, RoughLog, RoughMedia
+from tests.unit.runtime.simulation.rough import RoughDelivery, RoughLog, RoughMedia, RoughPostLog
 from tests.unit.runtime.simulation.weather import CALM
 from tests.unit.runtime.simulation.world import PRICES, SETTINGS, World
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from datetime import date
 
     from pydantic import JsonValue
 
     from shared.domain.commands import AnyCommand
-    from shared.eventlog import CallJournal, Stored
     from shared.providers.port import OnText
     from shared.runtime.desk import Desk
     from tests.unit.runtime.simulation.durable import Loan
@@ -123,11 +122,11 @@ class Till:
         return kind("cut", code="cut_off", usage=part, unsure=part is not usage)
 
 
-class RoughAccounts(RoughLog):
+class RoughAccounts(RoughPostLog):
     """The log as a process' budgets reach it."""
 
     def __init__(self, town: Town, process: Process) -> None:
-        super().__init__(town, process, 0)
+        super().__init__(town, process)
 
     async def append(self, append: Append) -> tuple[int, ...]:
         await self._process.turn()
@@ -143,17 +142,6 @@ class RoughAccounts(RoughLog):
         if isinstance(outcome, BaseException):
             raise outcome
         return outcome
-
-    async def calls(self, ref: PostRef) -> CallJournal:
-        await self._away("calls")
-        return await self._world.memory.calls(ref)
-
-    async def latest(self, subjects: Sequence[str]) -> Mapping[str, Stored]:
-        await self._away("balances")
-        found = await self._world.memory.latest(subjects)
-        await self._world.network()
-        await self._process.turn()
-        return found
 
 
 class Town(World):

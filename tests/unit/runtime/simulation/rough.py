@@ -162,7 +162,11 @@ class RoughPostLog(RoughLog):
         raise NotImplementedError
 
     async def latest(self, subjects: Sequence[str]) -> Mapping[str, Stored]:
-        raise NotImplementedError
+        await self._away("latest")
+        found = await self._world.memory.latest(subjects)
+        await self._world.network()
+        await self._process.turn()
+        return found
 
 
 def _delivery(calls: Sequence[Recorded], run: int) -> int:
