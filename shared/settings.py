@@ -166,6 +166,12 @@ class Attempts(BaseSettings):
     max_attempts: int = Field(default=3, ge=1, le=20, description="a number from 1 to 20")
     backoff_base_s: Seconds = Field(default=2, description="the first pause, in seconds")
     backoff_max_s: Seconds = Field(default=60, description="the longest pause, in seconds")
+    outage_pause_s: Seconds = Field(
+        default=10, description="the first pause, in seconds, when a provider is away for everybody"
+    )
+    outage_pause_max_s: Seconds = Field(
+        default=300, description="the longest such pause, in seconds"
+    )
 
 
 class Webhook(BaseSettings):

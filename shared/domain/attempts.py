@@ -183,8 +183,12 @@ class CallJournal:
         """How an attempt of this run ended; None when it has not."""
         return self._attempts.get((self.run, key), {}).get(attempt, Attempt()).ended
 
+    def tries(self, key: str) -> int:
+        """How many failures count against the policy."""
+        return sum(failed.counted for failed in self.failures(key))
+
     def failures(self, key: str) -> tuple[CallFailed, ...]:
-        """The failed tries that count against the policy, oldest first, deferred runs included."""
+        """The failed attempts since a person last asked, oldest first, deferred runs included."""
         runs = [link.run for link in reversed(self._links) if link.counts]
         ended = (attempt.ended for run in runs for attempt in self._tries(run, key))
         return tuple(fact for fact in ended if isinstance(fact, CallFailed))

@@ -377,7 +377,8 @@ class CallFailed(CallFact):
 
     Up to `unconfirmed_usd` may have been charged for an answer that broke off before the provider's
     last figures: then `usage` is what was known by then, and `cost_usd` 0. `wait_s` is how long to
-    wait before the next attempt, None when there is none.
+    wait before the next attempt, None when there is none. Not `counted` among the tries is what
+    everybody meets who asks this provider now.
     """
 
     VERSION = 2
@@ -391,6 +392,7 @@ class CallFailed(CallFact):
     max_attempts: int
     tries: int
     wait_s: float | None = None
+    counted: bool = True
     usage: Usage | None = None
     cost_usd: float = 0.0
     unconfirmed_usd: float = 0.0

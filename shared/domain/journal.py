@@ -96,10 +96,10 @@ def _of_call(recorded: Recorded) -> Entry | None:
 
 
 def _retry(recorded: Recorded, fact: e.CallFailed, wait: float) -> Entry:
-    message = (
-        f"{fact.provider} failed ({fact.code}): {fact.message}. "
-        f"Try {fact.tries} of {fact.max_attempts}; next in {wait:.1f} s"
-    )
+    tried = f"Try {fact.tries} of {fact.max_attempts}"
+    if not fact.counted:
+        tried = f"{fact.provider} is away for everybody, so this try does not count"
+    message = f"{fact.provider} failed ({fact.code}): {fact.message}. {tried}; next in {wait:.1f} s"
     if fact.unconfirmed_usd:
         message += ". What the broken-off answer costs, only the provider knows"
     return _entry(

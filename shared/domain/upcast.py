@@ -46,8 +46,8 @@ def _nothing_reserved(raw: Raw) -> Raw:
 
 
 def _nothing_in_doubt(raw: Raw) -> Raw:
-    """The bill of such a failure was taken as told, and stays what it was."""
-    return raw | {"unconfirmed_usd": 0.0}
+    """The bill of such a failure was taken as told, and stays what it was; each one counted."""
+    return raw | {"unconfirmed_usd": 0.0, "counted": True}
 
 
 UPCASTS: Steps = {

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from shared.errors import ProviderError
     from shared.eventlog import Media
     from shared.providers.port import Answer, Picture
-    from shared.runtime.calls import Tools
+    from shared.runtime.tools import Tools
     from shared.runtime.view import RunView
 
 log = structlog.get_logger()
@@ -58,11 +58,13 @@ LONGEST = 2_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
-    """How a failed attempt is told: which try it was, of how many, and the wait before the next."""
+    """How a failed attempt is told: which try it was, of how many, the wait before the next, and
+    whether it counts."""
 
     tries: int
     max_attempts: int
     wait_s: float | None
+    counted: bool = True
 
 
 class Bookkeeping:
@@ -118,6 +120,7 @@ class Bookkeeping:
             max_attempts=heard.max_attempts,
             tries=heard.tries,
             wait_s=heard.wait_s,
+            counted=heard.counted,
             usage=None if error.usage is None else cleaned(error.usage),
             cost_usd=0.0 if error.unsure else self._cost(claim, error.usage),
             unconfirmed_usd=claim.worst_case_usd if error.unsure else 0.0,

@@ -22,23 +22,18 @@ from shared.eventlog import Append
 from shared.failpoints import reached
 from shared.providers.port import Answer, Picture
 from shared.runtime.bookkeeping import Bookkeeping, Heard, storable
-from shared.runtime.budgets import Uncapped
 from shared.runtime.outcomes import Deferred, NotActive, OverBudget
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Mapping
-    from datetime import datetime
+    from collections.abc import Awaitable, Callable, Coroutine
 
-    from shared.domain.costs import PriceTable
     from shared.domain.events import CallFailed, CallReused
     from shared.domain.values import Level, Provider
     from shared.errors import ProviderError
-    from shared.eventlog import EventLog, Media
     from shared.providers.port import Model, Request
     from shared.runtime.bookkeeping import Why
-    from shared.runtime.budgets import Purse
     from shared.runtime.lease import Lease
-    from shared.runtime.policy import Policy
+    from shared.runtime.tools import Tools
     from shared.runtime.view import RunView
 
 log = structlog.get_logger()
@@ -47,35 +42,6 @@ LOST_CLAIMS = 200
 """So often in a row a claim is made anew after somebody else wrote first."""
 
 type Tell = Callable[[CallStarted, int, str], Awaitable[None]]
-
-
-class Tools:
-    """What all runs of a worker share: the outside world, passed in."""
-
-    def __init__(
-        self,
-        *,
-        events: EventLog,
-        media: Media,
-        models: Mapping[Provider, Model],
-        prices: PriceTable,
-        policy: Policy,
-        now: Callable[[], datetime],
-        monotonic: Callable[[], float],
-        jitter: Callable[[], float],
-        token: Callable[[], str],
-        budgets: Purse | None = None,
-    ) -> None:
-        self.events = events
-        self.media = media
-        self.models = models
-        self.prices = prices
-        self.policy = policy
-        self.now = now
-        self.monotonic = monotonic
-        self.jitter = jitter
-        self.token = token
-        self.budgets = budgets or Uncapped()
 
 
 class Calls:
@@ -120,6 +86,8 @@ class Calls:
                 continue
             await self._wait_for_turn(key)
             self._model(request)
+            if await self._waited_for(request.provider):
+                continue
             try:
                 answer = await self._attempt(key, request, digest, asking, level)
             except OverBudget:
@@ -173,6 +141,16 @@ class Calls:
             raise Deferred(due, f"{last.provider}: {last.code}")
         if left > 0:
             await asyncio.sleep(left)
+
+    async def _waited_for(self, provider: Provider) -> bool:
+        """While a provider is there for nobody, wait, here or deferred; everything is to be asked
+        again afterwards."""
+        left = self._tools.circuits.of(provider).shut_for()
+        if left > self._tools.policy.patience:
+            due = self._tools.now() + timedelta(seconds=left)
+            raise Deferred(due, f"{provider} is away for everybody")
+        await asyncio.sleep(left)
+        return left > 0
 
     async def _claim(
         self, key: str, request: Request, digest: str, asking: str, level: Level
@@ -284,6 +262,7 @@ class Calls:
         try:
             answer = await self._model(request).call(request, self._teller(claim, request))
             reached("call.answered")
+            self._tools.circuits.of(request.provider).answered()
             answer = storable(answer)
             took = self._tools.monotonic() - begun
             writing = self._books.settle(claim, answer, duration_s=took, level=level)
@@ -316,12 +295,16 @@ class Calls:
         return told
 
     async def _failed(self, claim: CallStarted, error: ProviderError) -> None:
-        tries = len(self._view.journal.failures(claim.key)) + 1
-        policy = self._tools.policy
-        wait = None
+        policy, circuit = self._tools.policy, self._tools.circuits.of(claim.provider)
+        counted, wait = True, None
+        if isinstance(error, Transient):
+            counted = circuit.failed(self._view.run, error)
+        else:
+            circuit.answered()
+        tries = self._view.journal.tries(claim.key) + counted
         if isinstance(error, Transient) and tries < policy.max_attempts:
-            wait = policy.wait(tries, error.retry_after, self._tools.jitter())
-        heard = Heard(tries=tries, max_attempts=policy.max_attempts, wait_s=wait)
+            wait = policy.wait(max(1, tries), error.retry_after, self._tools.jitter())
+        heard = Heard(tries=tries, max_attempts=policy.max_attempts, wait_s=wait, counted=counted)
         await self._whole(self._books.fail(claim, error, heard))
 
     async def _reuse(self, settled: CallSettled | CallReused) -> Answer:

@@ -34,9 +34,10 @@ if TYPE_CHECKING:
     from shared.domain.subjects import PostRef
     from shared.domain.values import ModelSettings, Stage
     from shared.eventlog import Delivery, Live
-    from shared.runtime.calls import Tell, Tools
+    from shared.runtime.calls import Tell
     from shared.runtime.desk import StageFunction
     from shared.runtime.rules import Rulebook
+    from shared.runtime.tools import Tools
 
 log = structlog.get_logger()
 

@@ -28,13 +28,14 @@ from shared.jetstream import (
 from shared.providers.prices import load_prices
 from shared.runtime.beats import beating
 from shared.runtime.budgets import Budgets
-from shared.runtime.calls import Tools
+from shared.runtime.circuit import Circuits
 from shared.runtime.concurrency import Concurrency
 from shared.runtime.health import Check, Pulse, health, serve
 from shared.runtime.policy import Policy
 from shared.runtime.process import run_process
 from shared.runtime.rules import Rulebook
 from shared.runtime.run import StageRunner
+from shared.runtime.tools import Tools
 from shared.runtime.worker import Worker
 
 if TYPE_CHECKING:
@@ -177,6 +178,11 @@ def _tools(
         monotonic=time.monotonic,
         jitter=jitter,
         token=lambda: secrets.token_hex(8),
+        circuits=Circuits(
+            time.monotonic,
+            first_pause=attempts.outage_pause_s,
+            longest_pause=attempts.outage_pause_max_s,
+        ),
         budgets=Budgets(
             events,
             documents,

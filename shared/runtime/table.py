@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from shared.domain.events import Recorded
     from shared.domain.values import Blob, Level, ModelSettings, PostConfig, Source, Stage
     from shared.providers.port import Answer, Request
-    from shared.runtime.calls import Calls, Tools
+    from shared.runtime.calls import Calls
     from shared.runtime.desk import LineKind, Told
+    from shared.runtime.tools import Tools
     from shared.runtime.view import RunView
 
 

@@ -30,6 +30,8 @@ CANARIES = {
 """Secrets that nobody may ever see outside the process they are for."""
 IMPATIENT = {
     "GALLEY_ATTEMPTS_BACKOFF_BASE_S": "0.05",
+    "GALLEY_ATTEMPTS_OUTAGE_PAUSE_S": "0.2",
+    "GALLEY_ATTEMPTS_OUTAGE_PAUSE_MAX_S": "1",
     "GALLEY_GEMINI_TIMEOUT_S": "3",
 }
 

@@ -26,11 +26,11 @@ from shared.jetstream import open_documents, open_log
 from shared.providers.port import Answer, Request
 from shared.providers.prices import load_prices
 from shared.runtime.budgets import Budgets
-from shared.runtime.calls import Tools
 from shared.runtime.desk import Work
 from shared.runtime.policy import Policy
 from shared.runtime.rules import Rulebook
 from shared.runtime.run import StageRunner
+from shared.runtime.tools import Tools
 from shared.testing.memory import MemoryLive, MemoryMedia
 
 if TYPE_CHECKING:

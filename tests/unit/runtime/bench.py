@@ -21,11 +21,11 @@ from shared.domain.values import ModelSettings, PostConfig, Stage, Usage
 from shared.eventlog import Append
 from shared.providers.port import Answer, Request
 from shared.providers.prices import load_prices
-from shared.runtime.calls import Tools
 from shared.runtime.desk import Desk, Work
 from shared.runtime.policy import Policy
 from shared.runtime.rules import Rulebook
 from shared.runtime.run import StageRunner
+from shared.runtime.tools import Tools
 from shared.testing.documents import MemoryDocuments
 from shared.testing.memory import MemoryLive, MemoryLog, MemoryMedia
 
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from shared.eventlog import Documents, EventLog
     from shared.providers.port import OnText
     from shared.runtime.budgets import Purse
+    from shared.runtime.circuit import Circuits
     from shared.runtime.desk import StageFunction
 
 POST = PostRef(MAIN, UUID(int=7))
@@ -109,6 +110,7 @@ class Bench:
         self.mono = 0.0
         self.policy = Policy(backoff_base=0.0, backoff_cap=0.0, heartbeat=3600)
         self.purse: Purse | None = None
+        self.circuits: Circuits | None = None
         self._tokens = itertools.count()
 
     async def create(self, gates: dict[Stage, GateMode] | None = None) -> None:
@@ -139,6 +141,7 @@ class Bench:
             jitter=lambda: 0.0,
             token=lambda: f"token-{next(self._tokens)}",
             budgets=self.purse,
+            circuits=self.circuits,
         )
         return StageRunner(
             stage,

@@ -29,10 +29,10 @@ from shared.errors import Permanent, Rejected, Transient
 from shared.eventlog import Append
 from shared.providers.port import Answer, Request
 from shared.runtime.budgets import Budgets, standing
-from shared.runtime.calls import Tools
 from shared.runtime.desk import Work
 from shared.runtime.rules import Rulebook
 from shared.runtime.run import StageRunner
+from shared.runtime.tools import Tools
 from shared.testing.documents import MemoryDocuments
 from tests.unit.runtime.simulation.provider import MODEL, Announced
 from tests.unit.runtime.simulation.rough import RoughDelivery, RoughLog, RoughMedia, RoughPostLog

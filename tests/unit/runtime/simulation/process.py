@@ -7,6 +7,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from shared.runtime.circuit import Circuits
+
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
@@ -22,6 +24,7 @@ class Process:
         self.name = name
         self.alive = True
         self.draining = False
+        self.circuits = Circuits(lambda: asyncio.get_running_loop().time())
         self._frozen_until = 0.0
         self._tasks: dict[asyncio.Task[Any], None] = {}
 

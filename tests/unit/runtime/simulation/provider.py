@@ -75,7 +75,7 @@ class Provider:
             self._world.tell(self._process.name, f"dies in {sent.id}")
             self._process.die()
         await asyncio.sleep(dice.pause(4.0))
-        failure = self._failure(sent) if dice.chance(weather.fails) else None
+        failure = self._failure(sent) if dice.chance(weather.fails) else self._outage()
         sent.answered = failure is None or failure.usage is not None or failure.unsure
         await self._process.turn()
         sent.heard = sent.answered and (failure is None or not failure.unsure)
@@ -98,6 +98,13 @@ class Provider:
         where = f"{name.stage}.{name.run}.{name.key}.{name.attempt}"
         self._world.tell(self._process.name, f"sends {where} as {sent.id}")
         return sent
+
+    def _outage(self) -> ProviderError | None:
+        """For everybody, from one moment of the life to another, however calm it is by then."""
+        begins, ends = self._world.drawn.outage
+        if begins <= asyncio.get_running_loop().time() < ends:
+            return Transient("nobody there", code="connection")
+        return None
 
     def _failure(self, sent: Sent) -> ProviderError:
         dice = self._world.dice

@@ -48,6 +48,7 @@ class Weather:
     twice: float = 0.0
     fails: float = 0.0
     huge: float = 0.0
+    outage: tuple[float, float] = (0.0, 0.0)
     people: int = 0
     gates: bool = False
 
@@ -61,6 +62,7 @@ def drawn(dice: Dice) -> Weather:
     def often(most: float) -> float:
         return 0.0 if dice.chance(FAIR) else dice.between(0.0, most)
 
+    down = dice.between(0.0, 600.0)
     return Weather(
         slow=dice.pick([0.002, 0.05, 0.5, 3.0]),
         dies=often(0.2),
@@ -74,6 +76,7 @@ def drawn(dice: Dice) -> Weather:
         twice=often(0.2),
         fails=often(0.5),
         huge=often(0.03),
+        outage=(0.0, 0.0) if dice.chance(FAIR) else (down, down + dice.between(0.0, 3600.0)),
         people=0 if dice.chance(FAIR) else dice.number(1, 6),
         gates=dice.chance(0.3),
     )

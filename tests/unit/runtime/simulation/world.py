@@ -20,10 +20,10 @@ from shared.domain.post import Post
 from shared.domain.subjects import MAIN
 from shared.domain.values import ModelSettings
 from shared.providers.prices import load_prices
-from shared.runtime.calls import Tools
 from shared.runtime.policy import Policy
 from shared.runtime.rules import Rulebook
 from shared.runtime.run import StageRunner
+from shared.runtime.tools import Tools
 from shared.testing.documents import MemoryDocuments
 from shared.testing.memory import MemoryLog, MemoryMedia
 from tests.laws import Told
@@ -156,6 +156,7 @@ class World:
             monotonic=asyncio.get_running_loop().time,
             jitter=lambda: self.dice.between(0.0, 0.99),
             token=lambda: f"token-{next(self._tokens)}",
+            circuits=process.circuits,
             budgets=self.purse(process),
         )
         stage = loan.request.stage

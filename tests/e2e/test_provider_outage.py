@@ -1,0 +1,38 @@
+"""A provider that is away for everybody costs no post its tries: they wait, and go on when it is
+back."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from shared.domain.values import ORDER
+from tests.e2e.press import PATIENCE, PAUSE, SHORT
+
+if TYPE_CHECKING:
+    from tests.e2e.press import Press
+
+TOPIC = "Waiting for Walnuts"
+POSTS = 4
+BETWEEN_TRIES_S = 1
+"""So long that every post has failed once before the first of them tries again."""
+MANY = 14
+"""More calls than the tries of all posts together."""
+
+
+async def test_posts_wait_while_their_provider_is_away_and_go_on_when_it_is_back(
+    press: Press,
+) -> None:
+    rule = {"provider": "perplexity", "fault": f"503:{BETWEEN_TRIES_S}", "match": TOPIC}
+    await press.simulator.tell("rules", **rule)
+    posts = [await press.hand_in(f"{TOPIC} {number}", words=SHORT) for number in range(POSTS)]
+    async with asyncio.timeout(PATIENCE):
+        while len(await press.simulator.calls(TOPIC)) < MANY:
+            await asyncio.sleep(PAUSE)
+    await press.simulator.drop_rules()
+    for post in posts:
+        finished = await press.finished(post)
+        assert finished["stage_status"] == dict.fromkeys(ORDER, "complete")
+        retries = [entry for entry in finished["execution_logs"] if entry["event"] == "retry"]
+        assert max((entry["data"]["attempt"] for entry in retries), default=0) < 3
+        assert any("does not count" in entry["message"] for entry in retries)
