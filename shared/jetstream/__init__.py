@@ -27,10 +27,21 @@ from shared.jetstream.log import (
 from shared.jetstream.media import JetStreamMedia
 from shared.jetstream.rights import ADMIN, ERASER, GATEWAY, PROJECTOR, RIGHTS, USERS, producer_may
 from shared.jetstream.server import SYSTEM, accounts, server_config
+from shared.jetstream.snapshots import (
+    BACKED_UP,
+    Extent,
+    Snapshot,
+    drop,
+    holds,
+    put_back,
+    snapshot,
+)
+from shared.jetstream.state import state_of
 from shared.jetstream.topology import ensure
 
 __all__ = [
     "ADMIN",
+    "BACKED_UP",
     "ERASER",
     "GATEWAY",
     "PROJECTOR",
@@ -39,6 +50,7 @@ __all__ = [
     "USERS",
     "Alarm",
     "Connection",
+    "Extent",
     "JetStreamBacklogs",
     "JetStreamBeats",
     "JetStreamDelivery",
@@ -48,9 +60,12 @@ __all__ = [
     "JetStreamLive",
     "JetStreamLog",
     "JetStreamMedia",
+    "Snapshot",
     "accounts",
     "connect",
+    "drop",
     "ensure",
+    "holds",
     "open_backlogs",
     "open_beats",
     "open_documents",
@@ -60,5 +75,8 @@ __all__ = [
     "open_log",
     "open_media",
     "producer_may",
+    "put_back",
     "server_config",
+    "snapshot",
+    "state_of",
 ]

@@ -130,7 +130,10 @@ _OTHERS: Final = (
         user=ERASER,
         asks=(*_READ, *_READ_MEDIA, *_ERASE_MEDIA, f"{_API}.STREAM.PURGE.{STREAM}"),
     ),
-    Rights(user=ADMIN, asks=(f"{_API}.>",)),
+    Rights(
+        user=ADMIN,
+        asks=(f"{_API}.>", "$JS.SNAPSHOT.ACK.>", "$JS.SNAPSHOT.RESTORE.>"),
+    ),
 )
 
 RIGHTS: Final[dict[str, Rights]] = {
