@@ -18,6 +18,7 @@ import typer
 
 from shared import logs as logging_setup
 from shared.cli import (
+    backups,
     batch,
     budget,
     changing,
@@ -66,6 +67,7 @@ for group, named, told in (
 ):
     app.add_typer(group.app, name=named, help=told, rich_help_panel=TERMS)
 app.add_typer(operating.app)
+app.add_typer(backups.app)
 
 
 def main() -> None:

@@ -79,7 +79,7 @@ def _write_private(path: Path, text: str) -> None:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
     """A running plant: where its gateway answers, which providers are simulated, who runs as which
-    process, and on which port each service tells whether it is ready."""
+    process, on which port each service tells whether it is ready, and where its log is."""
 
     gateway: str
     simulator: str
@@ -87,6 +87,7 @@ class Address:
     pid: int
     pids: dict[str, int]
     health: dict[str, int] = field(default_factory=dict)
+    nats: str = ""
 
     def write(self, layout: Layout) -> None:
         _write_private(layout.address, json.dumps(asdict(self), indent=2))

@@ -199,6 +199,7 @@ async def _start(
         pid=os.getpid(),
         pids=supervisor.pids(),
         health={name: ports[name] for name in plan.services},
+        nats=nats_url,
     )
     await all_ready(address.health, layout)
     plant = Plant(plan, supervisor, address)
