@@ -86,7 +86,7 @@ def assemble(
         documents=documents,
         media=media,
         rows=rows,
-        views=Views(events, rows, Past(events, rows, tenant, _A_GLANCE)),
+        views=Views(events, rows, Past(events, rows, tenant, _A_GLANCE), connected),
         feed=feed,
         past=Past(events, rows, tenant),
         clock=clock,

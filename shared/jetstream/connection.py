@@ -82,7 +82,8 @@ class Connection:
             return "the connection to NATS is closed for good"
         if not self.connected:
             return self._lacks or "NATS is away"
-        return self._lacks or self._doubted()
+        silent = "NATS does not answer" if self.requests.silent else None
+        return self._lacks or self._doubted() or silent
 
     async def ready(self, within: float) -> bool:
         """Wait for the server; False when it is not there in time."""

@@ -7,6 +7,7 @@ open question fails at once; the error says whether the server can have acted on
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, Final
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 SEQUENCE: Final = "Nats-Sequence"
 STATUS: Final = "Status"
 NO_RESPONDERS: Final = "503"
+SILENT_S: Final = 10.0
 
 
 class NotTaken(LogUnavailable):
@@ -61,6 +63,12 @@ class Requests:
         self._open: dict[str, _Open] = {}
         self._numbers = count(1)
         self._inbox = ""
+        self._unanswered = -SILENT_S
+
+    @property
+    def silent(self) -> bool:
+        """The latest question got no answer, and that was a moment ago."""
+        return time.monotonic() - self._unanswered < SILENT_S
 
     async def start(self) -> None:
         self._inbox = self._nc.new_inbox()
@@ -104,6 +112,8 @@ class Requests:
         reply: str = "",
     ) -> None:
         """Send and wait for no answer. Raises `NotTaken` when it cannot leave this process."""
+        if not self._nc.is_connected:
+            raise NotTaken("NATS is away")
         try:
             told = None if headers is None else dict(headers)
             await self._nc.publish(subject, data, reply=reply, headers=told)
@@ -130,11 +140,13 @@ class Requests:
             async with asyncio.timeout(asked.timeout) as asked.limit:
                 answer = await asked.future
         except TimeoutError as error:
+            self._unanswered = time.monotonic()
             raise NoAnswer(f"no answer within {asked.timeout:g} s") from error
         finally:
             del self._open[token]
         if isinstance(answer, LogUnavailable):
             raise answer
+        self._unanswered = -SILENT_S
         if _status(answer) == NO_RESPONDERS:
             raise NotTaken(f"nobody answers to {asked.subject[:100]}")
         return answer

@@ -43,7 +43,8 @@ _PAUSE_S: Final = 0.2
 
 
 async def follow(connection: Connection, after: int) -> AsyncIterator[Sequence[Stored]]:
-    """Batches of messages; an empty one after about two seconds of silence.
+    """Batches of messages; an empty one after about two seconds of silence, also of the server's:
+    whoever follows turns meanwhile, and can tell that it waits from being stuck.
 
     Raises `ForeignLog` when the log ends before `after`, or is another one than at the beginning.
     """
@@ -61,8 +62,9 @@ async def follow(connection: Connection, after: int) -> AsyncIterator[Sequence[S
                     yield batch
         except LogUnavailable as error:
             log.info("tail.again", after=after, why=str(error))
-            await asyncio.sleep(_PAUSE_S)
-            await connection.ready(_RETRY_S)
+        yield []
+        await asyncio.sleep(_PAUSE_S)
+        await connection.ready(_RETRY_S)
 
 
 async def _same_log(connection: Connection, identity: str, after: int) -> str:

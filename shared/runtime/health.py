@@ -93,6 +93,8 @@ async def _send(
     ]
     if allow:
         headers.append((b"allow", allow))
+    if status == 503:
+        headers.append((b"retry-after", b"1"))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": data})
 

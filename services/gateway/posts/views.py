@@ -30,12 +30,18 @@ if TYPE_CHECKING:
     from shared.domain.journal import Entry
     from shared.domain.subjects import PostRef
     from shared.eventlog import EventLog, History
+    from shared.runtime.health import Check
 
 log = structlog.get_logger()
 
 
 class Views:
-    def __init__(self, events: EventLog, rows: ReadModel, past: Past) -> None:
+    """`away` tells why the log cannot be asked now: then nobody waits for it to refuse."""
+
+    def __init__(
+        self, events: EventLog, rows: ReadModel, past: Past, away: Check = lambda: None
+    ) -> None:
+        self._away = away
         self._events = events
         self._rows = rows
         self._past = past
@@ -48,7 +54,7 @@ class Views:
         reached = await self.reach(min_seq)
         rows = await self._projected(ref)
         try:
-            last = await self._events.last(ref)
+            last = await self._last(ref)
         except LogUnavailable:
             if rows is None or rows.post.deleted:
                 raise
@@ -58,6 +64,11 @@ class Views:
         if rows is not None and reached and not rows.behind and rows.seq >= last.seq:
             return _existing(_of_rows(rows))
         return _existing(await self._folded(ref, rows, min_seq))
+
+    async def _last(self, ref: PostRef) -> Recorded | None:
+        if why := self._away():
+            raise LogUnavailable(why)
+        return await self._events.last(ref)
 
     async def reach(self, seq: int) -> bool:
         """The rows reach so far: also lines and calls, which a post's last step says nothing of."""

@@ -49,6 +49,8 @@ _MOST_ERRORS = 20
 _MOST_CHARACTERS = 80
 _UNSAFE = re.compile(r"[^\w .\[\]-]")
 _AGAIN = {"Retry-After": "1"}
+_UPGRADED = {"Retry-After": "30"}
+"""The next look is worth it when newer code has been started."""
 
 
 class Unusable(GalleyError):
@@ -156,7 +158,7 @@ _KNOWN: Sequence[tuple[type[GalleyError], int, str, Mapping[str, str] | None]] =
     (ReadModelAway, 503, "read-model-away", _AGAIN),
     (TooLarge, 413, "too-large", None),
     (Malformed, 500, "malformed", None),
-    (TooNew, 503, "too-new", None),
+    (TooNew, 503, "too-new", _UPGRADED),
     (LogError, 503, "log-unavailable", _AGAIN),
 )
 

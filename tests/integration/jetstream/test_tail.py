@@ -94,6 +94,16 @@ async def test_a_tail_survives_a_server_that_is_killed(mortal: Mortal) -> None:
         assert all(each.fact for each in seen)
 
 
+async def test_a_tail_turns_while_the_server_is_away(mortal: Mortal) -> None:
+    async with mortal.galley.connect(GATEWAY) as connection:
+        log = open_log(connection, GATEWAY)
+        async with aclosing(log.tail(0)) as batches:  # type: ignore[type-var]
+            await until(batches, await begin(log, new_post()))
+            await mortal.kill()
+            async with asyncio.timeout(30):
+                assert [await anext(batches), await anext(batches)] == [[], []]
+
+
 async def test_a_tail_does_not_go_on_with_another_log(mortal: Mortal) -> None:
     async with (
         mortal.galley.connect(GATEWAY) as gateway,
