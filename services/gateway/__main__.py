@@ -10,10 +10,12 @@ import structlog
 
 from services.gateway.app import create_app
 from services.gateway.notices.running import telling, watched
+from services.gateway.provenance import foreign, until
 from services.gateway.web.connections import BoundedProtocol
 from services.gateway.wiring import assemble, read_model, running
 from shared import logs
 from shared import settings as configured
+from shared.errors import ForeignLog
 from shared.jetstream import (
     GATEWAY,
     connect,
@@ -51,11 +53,15 @@ async def main(stopping: asyncio.Event) -> None:
         told = Pulse(time.monotonic)
         gateway, attended = _assembled(connection, rows, process, signs=webhook.secret is not None)
         gateway = watched(gateway, told)
-        async with (
-            telling(gateway, webhook, told.beat),
-            beating(open_beats(connection), GATEWAY, datetime.now(UTC)),
-        ):
-            await _serve(gateway, attended, process, stopping)
+        why = await foreign(gateway.events, gateway.rows)
+        if not why:
+            async with (
+                telling(gateway, webhook, told.beat),
+                beating(open_beats(connection), GATEWAY, datetime.now(UTC)),
+            ):
+                why = await _serve(gateway, attended, process, stopping)
+    if why:
+        raise ForeignLog(why)
 
 
 def _assembled(
@@ -82,14 +88,16 @@ def _assembled(
 
 async def _serve(
     gateway: Gateway, attended: Pulse, process: configured.Process, stopping: asyncio.Event
-) -> None:
+) -> str:
+    """Until told to stop, or until the rows turn out to be of another log: then why."""
     where, drain = configured.load(configured.Health), int(process.drain_s)
     app, speaks = create_app(gateway), BoundedProtocol
     async with serve(app, where.host, where.port, drain_s=drain, protocol=speaks) as served:
         async with running(gateway, attended):
             log.info("service.ready", url=served.url, simulated=list(process.simulated))
-            await stopping.wait()
+            why = await until(stopping, gateway.events, gateway.rows)
         log.info("service.draining")
+    return why
 
 
 if __name__ == "__main__":

@@ -99,6 +99,12 @@ class ReadModel:
         async with self.look() as look:
             return int(await look.fetchval("select seq from position") or 0)
 
+    async def standing(self) -> tuple[int, str] | None:
+        """That sequence and the identity of the log; None before the projector's first start."""
+        async with self.look() as look:
+            row = await look.fetchrow("select seq, identity from position")
+            return None if row is None else (int(row["seq"]), str(row["identity"]))
+
     async def post(self, ref: PostRef) -> PostRows | None:
         """Everything about one post; None when the projector has not met it."""
         async with self.look() as look:

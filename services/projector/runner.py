@@ -33,6 +33,7 @@ type Role = Literal["connecting", "standby", "projecting", "stopped"]
 _log = structlog.get_logger()
 
 UNREACHED = "has not reached Postgres yet"
+CURE = "refusing to mix them: give me an empty database, and I make the rows of this log"
 BUSY = 10
 """A batch of so many messages: more of them are on their way."""
 
@@ -166,7 +167,7 @@ class Projector:
         position = position or await store.begin(state.identity)
         self._end = state.last
         if problem := await self._foreign(position, state):
-            raise ForeignLog(f"{problem}; refusing to mix them: rebuild the read model instead")
+            raise ForeignLog(f"{problem}; {CURE}")
         return position
 
     async def _foreign(self, position: Position, state: LogState) -> str:
