@@ -6,18 +6,24 @@ import asyncio
 import json
 import zipfile
 from datetime import UTC, datetime
+from functools import partial
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
 
-from shared.errors import LogUnavailable, Misconfigured
+from services.projector.migrations import migrate
+from services.projector.runner import Projector
+from services.projector.store import open_store
+from shared.errors import ForeignLog, LogUnavailable, Misconfigured
 from shared.eventlog import Append
 from shared.jetstream import (
     ADMIN,
     BACKED_UP,
     ERASER,
     GATEWAY,
+    PROJECTOR,
     drop,
     ensure,
     holds,
@@ -32,6 +38,7 @@ from shared.local.backup import SEAL, Manifest, _seal, back_up, examine, put_all
 from shared.local.layout import Layout
 from shared.local.nats_server import serve_nats
 from shared.local.restoring import restore
+from shared.runtime.health import Pulse
 from shared.testing.vocabulary import created
 from tests.integration.jetstream.server import PASSWORDS, GalleyNats
 from tests.integration.jetstream.stories import begin, new_post, of
@@ -277,3 +284,38 @@ async def test_a_data_directory_is_made_whole_or_left_as_it_was(file: Path, tmp_
 def _other(manifest: Manifest) -> Any:
     part = manifest.parts[1]
     return part.model_copy(update={"sha256": "another"})
+
+
+async def test_a_projector_that_has_read_further_refuses_a_restored_log_also_when_it_has_grown(
+    file: Path,
+    admin: Connection,
+    log: JetStreamLog,
+    other: Connection,
+    vacant: GalleyNats,
+    fresh_database: str,
+) -> None:
+    await migrate(fresh_database)
+    await begin(log, new_post())
+    read = (await state_of(admin)).last
+    projector = _projector(admin, fresh_database)
+    projecting = asyncio.create_task(projector.run())
+    async with asyncio.timeout(20):
+        while projector.position < read:
+            await asyncio.sleep(0.02)
+    projector.stop()
+    await projecting
+
+    await put_all_back(other, file, examine(file), quiet)
+    await ensure(other)
+    for grown in (False, True):
+        if grown:
+            async with vacant.connect(GATEWAY) as writing:
+                await begin(open_log(writing, GATEWAY), new_post())
+                await begin(open_log(writing, GATEWAY), new_post())
+        assert ((await state_of(other)).last > read) is grown
+        with pytest.raises(ForeignLog, match=r"made from log .* an empty database"):
+            await asyncio.wait_for(_projector(other, fresh_database).run(), 20)
+
+
+def _projector(connection: Connection, dsn: str) -> Projector:
+    return Projector(open_log(connection, PROJECTOR), partial(open_store, dsn), Pulse(monotonic))
