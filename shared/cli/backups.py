@@ -12,6 +12,7 @@ import typer
 from shared.cli.options import OPERATE, Data, finish
 from shared.cli.place import Place, flags_of
 from shared.cli.terminal import out, say
+from shared.errors import Misconfigured
 from shared.jetstream import ADMIN, USERS, connect
 from shared.local.backup import back_up, examine, put_all_back
 from shared.local.layout import DEFAULT, Address, Layout
@@ -129,6 +130,8 @@ def _words(manifest: Manifest) -> str:
 async def _plant(data: Path) -> AsyncIterator[Connection]:
     layout = Layout(data)
     address = Address.read(layout)
+    if not address.nats:
+        raise Misconfigured("the plant was started by an older Galley: stop it and start it again")
     password = layout.passwords(USERS)[ADMIN]
     async with connect(address.nats, ADMIN, password, "backup") as admin:
         yield admin
