@@ -26,6 +26,7 @@ GalleyError
 │   ├── Transient            trying again may help                   -> CallFailed, wait, again
 │   └── Permanent            trying again cannot help                -> StageFailed, parked
 ├── GatewayError             the gateway, asked over HTTP, said no   -> shown to the person
+│   ├── NotAdmitted          401, 403: no key, or not a mighty enough -> show another key
 │   ├── NotFound             404: no such post, profile or version
 │   ├── StateConflict        409: not in the state it was decided on -> look, decide again
 │   ├── InvalidRequest       400, 413, 415, 422: wrong as it was sent -> it names what
@@ -233,6 +234,10 @@ class GatewayError(GalleyError):
         super().__init__(message)
         self.status = status
         self.code = code
+
+
+class NotAdmitted(GatewayError):
+    """The gateway knows no such key (401), or its role is too low (403)."""
 
 
 class NotFound(GatewayError):

@@ -299,7 +299,7 @@ class Erasure(Protocol):
 
 
 class Documents(Protocol):
-    """Profiles, settings and rules. Reads raise `LogUnavailable`.
+    """Profiles, settings, rules and keys. Reads raise `LogUnavailable`.
 
     What cannot be read hides nothing: the version below it is the newest one.
     """
@@ -320,6 +320,10 @@ class Documents(Protocol):
     async def every(self, tenant: str, kind: Kind) -> Sequence[Version]:
         """The newest readable version of every document of a kind, deleted ones too, in log
         order."""
+        ...
+
+    async def everywhere(self, kind: Kind) -> Sequence[Standing]:
+        """How every document of a kind stands, of all tenants, in log order."""
         ...
 
     async def history(self, ref: DocRef) -> Sequence[Version]:

@@ -1,7 +1,7 @@
 """One line per event on standard output, whatever is in it: no text can forge, hide or end a line.
 
 Secrets never get there: neither under a name that sounds like one nor, as far as they were made
-known when logging was configured, inside any other text.
+known when logging was configured or are keys of ours, inside any other text.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import structlog
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, MutableMapping
+    from collections.abc import Iterable, Mapping, MutableMapping
 
     from structlog.typing import Processor
 
@@ -27,6 +27,8 @@ _SECRET_NAME = re.compile(
 _UNPRINTABLE = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 )
+_KEY = re.compile(r"galley_[A-Za-z0-9_-]{1,64}_[0-9a-f]{16}_[0-9a-f]{64}")
+"""An API key of ours, whoever sent it and wherever it stands."""
 _HIDDEN = "[redacted]"
 _SHORTEST = 4
 """A shorter secret would turn half of every line into `[redacted]`."""
@@ -83,7 +85,14 @@ def _of_service(service: str, _: object, __: str, line: Line) -> Line:
 
 
 def _redacted(known: tuple[str, ...], _: object, __: str, line: Line) -> Line:
-    return {name: _safe(known, str(name), value) for name, value in line.items()}
+    return _hidden(known, line)
+
+
+def _hidden(known: tuple[str, ...], told: Mapping[Any, object]) -> Line:
+    """Also in the names: what is told by name may be whatever a client sent."""
+    return {
+        _without(known, str(name)): _safe(known, str(name), value) for name, value in told.items()
+    }
 
 
 def _safe(known: tuple[str, ...], name: str, value: object) -> object:
@@ -92,7 +101,7 @@ def _safe(known: tuple[str, ...], name: str, value: object) -> object:
         case None | bool() | int() | float():
             return value
         case dict():
-            return {str(inner): _safe(known, str(inner), each) for inner, each in value.items()}
+            return _hidden(known, value)
         case list() | tuple() | set() | frozenset():
             return [_safe(known, name, each) for each in value]
         case _ if _SECRET_NAME.search(name):
@@ -104,7 +113,7 @@ def _safe(known: tuple[str, ...], name: str, value: object) -> object:
 def _without(known: tuple[str, ...], text: str) -> str:
     for secret in known:
         text = text.replace(secret, _HIDDEN)
-    return text
+    return _KEY.sub(_HIDDEN, text)
 
 
 def _printable(_: object, __: str, line: Line) -> Line:

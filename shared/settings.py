@@ -23,6 +23,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
+from shared.domain.keys import is_name
 from shared.domain.notices import EVENTS, webhook_url
 from shared.domain.values import ModelSettings, NoticeEvent, Provider, Stage
 from shared.errors import Misconfigured
@@ -107,6 +108,32 @@ class Health(BaseSettings):
 
     host: str = Field(default="127.0.0.1", description="an address of this machine")
     port: Port = Field(default=0, description="a port number, 0 for any free one")
+
+
+class FirstKeySettings(BaseSettings):
+    """The admin key a gateway writes to the log when it is not there, and what it is called."""
+
+    model_config = _settings("")
+
+    first_key: SecretStr | None = Field(
+        default=None, description="a key as `galley keys draw` makes one"
+    )
+    first_key_name: str = Field(default="local", description="a name of plain characters")
+
+    @field_validator("first_key_name")
+    @classmethod
+    def _plain(cls, name: str) -> str:
+        if not is_name(name):
+            raise ValueError("is no name of 1 to 64 plain characters")
+        return name
+
+
+class Caller(BaseSettings):
+    """With which key the command line asks a gateway."""
+
+    model_config = _settings("")
+
+    api_key: SecretStr | None = Field(default=None, description="an API key of the gateway")
 
 
 class Process(BaseSettings):

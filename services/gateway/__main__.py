@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from services.gateway.access.first import first_key, require_keys
 from services.gateway.app import create_app
 from services.gateway.notices.running import telling, watched
 from services.gateway.provenance import foreign, until
@@ -33,8 +34,10 @@ from shared.runtime.process import run_process
 if TYPE_CHECKING:
     import asyncio
 
+    from services.gateway.access.first import FirstKey
     from services.gateway.context import Gateway
     from services.gateway.rows import ReadModel
+    from shared.eventlog import Documents
     from shared.jetstream import Connection
 
 log = structlog.get_logger()
@@ -44,14 +47,21 @@ async def main(stopping: asyncio.Event) -> None:
     """Serve until told to stop."""
     nats, postgres = configured.load(configured.Nats), configured.load(configured.Postgres)
     process, webhook = configured.load(configured.Process), configured.load(configured.Webhook)
-    logs.configure(GATEWAY, process.log_format, secrets=configured.secrets(nats, postgres, webhook))
+    keys = configured.load(configured.FirstKeySettings)
+    hidden = configured.secrets(nats, postgres, webhook, keys)
+    logs.configure(GATEWAY, process.log_format, secrets=hidden)
     password = nats.password.get_secret_value()
     async with (
         connect(nats.url, nats.user, password, GATEWAY) as connection,
         read_model(postgres.dsn.get_secret_value()) as rows,
     ):
         told = Pulse(time.monotonic)
-        gateway, attended = _assembled(connection, rows, process, signs=webhook.secret is not None)
+        documents = open_documents(connection, GATEWAY)
+        first = first_key(keys, documents, _now)
+        await require_keys(documents, configured.load(configured.Health).host, first)
+        gateway, attended = _assembled(
+            connection, rows, documents, process, first, signs=webhook.secret is not None
+        )
         gateway = watched(gateway, told)
         why = await foreign(gateway.events, gateway.rows)
         if not why:
@@ -65,18 +75,25 @@ async def main(stopping: asyncio.Event) -> None:
 
 
 def _assembled(
-    connection: Connection, rows: ReadModel, process: configured.Process, *, signs: bool
+    connection: Connection,
+    rows: ReadModel,
+    documents: Documents,
+    process: configured.Process,
+    first: FirstKey | None,
+    *,
+    signs: bool,
 ) -> tuple[Gateway, Pulse]:
     return assemble(
         tenant=process.tenant,
         events=open_log(connection, GATEWAY),
-        documents=open_documents(connection, GATEWAY),
+        documents=documents,
+        first=first,
         media=open_media(connection),
         live=open_live(connection),
         beats=open_beats(connection),
         backlogs=open_backlogs(connection),
         rows=rows,
-        clock=lambda: datetime.now(UTC),
+        clock=_now,
         monotonic=time.monotonic,
         simulated=process.simulated,
         models=configured.load(configured.Models).of_stages(),
@@ -98,6 +115,10 @@ async def _serve(
             why = await until(stopping, gateway.events, gateway.rows)
         log.info("service.draining")
     return why
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 if __name__ == "__main__":

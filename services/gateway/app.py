@@ -9,6 +9,8 @@ from fastapi.middleware import Middleware
 from starlette.routing import Route
 
 from services.gateway import pages
+from services.gateway.access import keys_api
+from services.gateway.access.admission import Admission
 from services.gateway.budgets import budgets_api
 from services.gateway.control import control, redo
 from services.gateway.documents import model_choices, profiles, rules, settings_api
@@ -44,6 +46,7 @@ ROUTERS = (
     profiles.router,
     rules.router,
     settings_api.router,
+    keys_api.router,
     queue.router,
     dead_letters.router,
     worker_status.router,
@@ -76,6 +79,7 @@ def create_app(gateway: Gateway) -> FastAPI:
         redirect_slashes=False,
         middleware=[
             Middleware(problems.Unexpected),
+            Middleware(Admission, keyring=gateway.keyring, patience_s=gateway.patience_s),
             Middleware(BodyLimit, allowances=[redo.UPLOAD, redo.DESCRIPTION, batch.BODY]),
         ],
     )

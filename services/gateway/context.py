@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, cast
 
 from fastapi import Depends, Request
 
+from services.gateway.access.caller import CALLER, NOBODY
 from services.gateway.files.darkroom import Darkroom
 from services.gateway.posts.gathering import Gathering
 from shared.domain.subjects import PostRef
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from uuid import UUID
 
+    from services.gateway.access.caller import Caller
+    from services.gateway.access.keyring import Keyring
     from services.gateway.control.commands import Clock
     from services.gateway.documents.model_choices import Choices
     from services.gateway.posts.views import Views
@@ -31,14 +34,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gateway:
-    """`simulated` names the providers that are not real; `models` are every stage's default.
+    """A route is handed one bound to its `caller`.
 
+    `simulated` names the providers that are not real; `models` are every stage's default.
     `choices` is what a stage's model may be set to, `shipped` the rules its service came with;
     all three name every stage. `signs` says that there is a secret to sign notices with, `day_usd`
     is the cap of a day where the settings name none.
     """
 
     tenant: str
+    keyring: Keyring
     events: PostLog
     documents: Documents
     media: Media
@@ -55,6 +60,7 @@ class Gateway:
     shipped: Mapping[Stage, str]
     gathering: Gathering = field(default_factory=Gathering)
     darkroom: Darkroom = field(default_factory=Darkroom)
+    caller: Caller = NOBODY
     simulated: tuple[str, ...] = ()
     signs: bool = False
     day_usd: float | None = None
@@ -66,10 +72,21 @@ class Gateway:
     def ref(self, post_id: UUID) -> PostRef:
         return PostRef(self.tenant, post_id)
 
+    @property
+    def actor(self) -> str:
+        """In whose name this request acts."""
+        return self.caller.name
+
+    def bound(self, caller: Caller) -> Gateway:
+        """The same for one request: in the name of who asks."""
+        return replace(self, caller=caller, tenant=caller.tenant)
+
 
 async def _of(request: Request) -> Gateway:
     """Async, because FastAPI sends every other function to a thread of its own."""
-    return cast("Gateway", request.app.state.gateway)
+    gateway = cast("Gateway", request.app.state.gateway)
+    caller = cast("Caller", request.scope[CALLER])
+    return gateway if caller is NOBODY else gateway.bound(caller)
 
 
 type Wired = Annotated[Gateway, Depends(_of)]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 
 from services.gateway import duties
+from services.gateway.access.keyring import Keyring
 from services.gateway.context import Gateway
 from services.gateway.documents.model_choices import choices
 from services.gateway.documents.shipped import shipped_rules
@@ -26,6 +27,7 @@ from shared.runtime.health import Pulse
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
+    from services.gateway.access.first import FirstKey
     from services.gateway.control.commands import Clock
     from services.gateway.rows import Pool
     from shared.domain.values import ModelSettings, Stage
@@ -64,6 +66,7 @@ def assemble(
     clock: Clock,
     monotonic: Callable[[], float],
     models: Mapping[Stage, ModelSettings],
+    first: FirstKey | None = None,
     simulated: tuple[str, ...] = (),
     signs: bool = False,
     day_usd: float | None = None,
@@ -75,13 +78,15 @@ def assemble(
 ) -> tuple[Gateway, Pulse]:
     """The gateway and the pulse of its duties. Alive: its loops turn. Ready: it follows the log."""
     followed, attended = Pulse(monotonic), Pulse(monotonic)
-    feed = Feed(events, live, tenant, beat=followed.beat)
+    keyring = Keyring(documents, clock, first)
+    feed = Feed(events, live, tenant, beat=followed.beat, beside=keyring)
     alive: dict[str, Check] = {
         "feed": lambda: followed.check(_FEED_STUCK_S),
         "duties": lambda: attended.check(_DUTIES_STUCK_S),
     }
     gateway = Gateway(
         tenant=tenant,
+        keyring=keyring,
         events=events,
         documents=documents,
         media=media,
@@ -106,7 +111,12 @@ def assemble(
         choices=choices(load_prices(), models),
         shipped=shipped_rules(),
         live=alive,
-        ready={**alive, "nats": connected, "log": lambda: _following(feed)},
+        ready={
+            **alive,
+            "nats": connected,
+            "log": lambda: _following(feed),
+            "keys": keyring.problem,
+        },
         heartbeat_s=heartbeat_s,
         patience_s=patience_s,
     )
@@ -119,13 +129,15 @@ def _following(feed: Feed) -> str | None:
 
 @asynccontextmanager
 async def running(gateway: Gateway, attended: Pulse) -> AsyncIterator[None]:
-    """Feed, duties and the ear for beats turn while the context is open; then every stream ends.
+    """Feed, keys, duties and the ear for beats turn while the context is open; then all streams
+    end.
 
     A loop that ends by itself is a defect, and ends the context with it.
     """
     async with asyncio.TaskGroup() as group:
         loops = [
             group.create_task(gateway.feed.run(), name="feed"),
+            group.create_task(gateway.keyring.run(), name="keys"),
             group.create_task(duties.run(gateway, attended.beat), name="duties"),
             group.create_task(gateway.workforce.listen(), name="workforce"),
         ]

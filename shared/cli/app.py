@@ -12,6 +12,7 @@ import logging
 import os
 import sys
 from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import typer
@@ -25,6 +26,7 @@ from shared.cli import (
     costs,
     dead,
     desk,
+    keys,
     operating,
     profiles,
     queue,
@@ -34,14 +36,19 @@ from shared.cli import (
     steering,
 )
 from shared.cli.control import NothingToDecide
-from shared.cli.options import AWAY, DONE, FAILED, PRESS, STATE, TERMS, USAGE
+from shared.cli.options import AWAY, DONE, FAILED, OPERATE, PRESS, STATE, TERMS, USAGE
 from shared.cli.plant import INTERRUPTED
 from shared.cli.terminal import err, say
 from shared.domain.values import ORDER
-from shared.errors import GalleyError, GatewayAway, Misconfigured, StateConflict
+from shared.errors import GalleyError, GatewayAway, Misconfigured, NotAdmitted, StateConflict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+_KEYS = (
+    "`galley` takes the key of the plant on --data, else that in GALLEY_API_KEY;"
+    " an admin makes one with `galley keys create`"
+)
 
 app = typer.Typer(
     name="galley",
@@ -66,6 +73,9 @@ for group, named, told in (
     (rules, "rules", "What each stage is told to be and to do, every version kept."),
 ):
     app.add_typer(group.app, name=named, help=told, rich_help_panel=TERMS)
+app.add_typer(
+    keys.app, name="keys", rich_help_panel=OPERATE, help="Who may ask the gateway, and for what."
+)
 app.add_typer(operating.app)
 app.add_typer(backups.app)
 
@@ -108,7 +118,9 @@ def _code(error: GalleyError) -> int:
 
 
 def _now(error: GalleyError) -> str:
-    """Where the post stands that would not have it."""
+    """Where the post stands that would not have it, or where a key is to be found."""
+    if isinstance(error, NotAdmitted) and error.status == HTTPStatus.UNAUTHORIZED:
+        return f" ({_KEYS})"
     if not isinstance(error, StateConflict) or not error.current_stage:
         return ""
     where = error.current_stage

@@ -67,7 +67,7 @@ def media_type(said: bytes) -> str:
 async def _hand_in(
     place: Place, said: bytes, key: str | None, *, follow: bool, as_json: bool
 ) -> int:
-    async with Gateway(place.url) as gateway:
+    async with Gateway(place.url, place.key) as gateway:
         try:
             made = await gateway.batch_file(said, media_type(said), idempotency_key=key)
         except InvalidRequest as error:

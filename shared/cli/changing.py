@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from shared.cli.control import actor, tell, text_in
+from shared.cli.control import tell, text_in
 from shared.cli.fields import EDITABLE, fields, models, outputs
 from shared.cli.options import (
     FAILED,
@@ -102,9 +102,9 @@ async def _edit(
     *,
     as_json: bool,
 ) -> None:
-    async with Gateway(place.url) as gateway:
+    async with Gateway(place.url, place.key) as gateway:
         called = {"stage_models": await _chosen(gateway, named)} if named else {}
-        post = await gateway.change(post_id, **{**said, **called, "actor": actor()})
+        post = await gateway.change(post_id, **{**said, **called})
     if as_json:
         emit(out(), post)
         return
@@ -127,7 +127,7 @@ async def _chosen(gateway: Gateway, named: Sequence[tuple[str, str]]) -> dict[st
 
 
 async def _duplicate(place: Place, post_id: str, *, as_json: bool) -> None:
-    async with Gateway(place.url) as gateway:
+    async with Gateway(place.url, place.key) as gateway:
         post = await gateway.duplicate(post_id)
     if as_json:
         emit(out(), post)
@@ -149,7 +149,7 @@ def _look(place: Place, post_id: str) -> Post:
     found: list[Post] = []
 
     async def look() -> None:
-        async with Gateway(place.url) as gateway:
+        async with Gateway(place.url, place.key) as gateway:
             found.append(await gateway.post(post_id))
 
     finish(look())
@@ -166,6 +166,6 @@ def _doomed(post: Mapping[str, Any]) -> list[str]:
 
 
 async def _delete(place: Place, post_id: str) -> None:
-    async with Gateway(place.url) as gateway:
+    async with Gateway(place.url, place.key) as gateway:
         await gateway.delete(post_id)
     say(out(), f"Deleted {post_id}: its texts, images and log are purged, its bill is kept.")

@@ -6,7 +6,6 @@ gate unread.
 
 from __future__ import annotations
 
-import getpass
 from typing import TYPE_CHECKING, Any
 
 from shared.cli.summary import advice
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
 
     type Action = Callable[[Gateway], Awaitable[object]]
 
-ANONYMOUS = "local"
-
 
 class NothingToDecide(GalleyError):
     """The stage does not wait for a decision."""
@@ -45,23 +42,23 @@ async def approve(
 ) -> None:
     """Accept the open review of `stage`, with the text in `edited` if given."""
     named, content = stage_of(stage), None if edited is None else text_in(edited)
-    async with Gateway(place.url) as gateway:
+    async with Gateway(place.url, place.key) as gateway:
         review = _open(await gateway.post(post_id), named)
-        decided = await gateway.approve(post_id, review, content=content, note=note, actor=actor())
+        decided = await gateway.approve(post_id, review, content=content, note=note)
         tell(console, place, decided)
 
 
 async def reject(console: Console, place: Place, post_id: str, stage: str, *, note: str) -> None:
     """Refuse the open review of `stage`."""
     named = stage_of(stage)
-    async with Gateway(place.url) as gateway:
+    async with Gateway(place.url, place.key) as gateway:
         review = _open(await gateway.post(post_id), named)
-        tell(console, place, await gateway.reject(post_id, review, note, actor=actor()))
+        tell(console, place, await gateway.reject(post_id, review, note))
 
 
 async def act(console: Console, place: Place, post_id: str, action: Action) -> None:
     """Ask for something that needs no more words, and tell where the post stands then."""
-    async with Gateway(place.url) as gateway:
+    async with Gateway(place.url, place.key) as gateway:
         await action(gateway)
         tell(console, place, await gateway.post(post_id))
 
@@ -96,11 +93,3 @@ def text_in(path: Path) -> str:
         raise Misconfigured(f"{path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError:
         raise Misconfigured(f"{path} is no text in UTF-8") from None
-
-
-def actor() -> str:
-    """Who decides, for the record: the name this person is logged in under."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return ANONYMOUS

@@ -48,7 +48,7 @@ def costs(
 
 
 async def _costs(place: Place, by: By, days: int, *, as_json: bool) -> None:
-    async with Gateway(place.url) as gateway:
+    async with Gateway(place.url, place.key) as gateway:
         found = await gateway.costs(by, days=days)
         names = {each["id"]: each["name"] async for each in gateway.profiles()}
     if as_json:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shared.cli.control import actor, tell
+from shared.cli.control import tell
 from shared.cli.options import FAILED, AsJson, Data, PostId, Url, Yes, finish
 from shared.cli.place import place_of
 from shared.cli.queue import dead_letters, first, show_parts
@@ -67,7 +67,7 @@ def _agreed() -> bool:
 
 
 async def _listed(place: Place, *, as_json: bool) -> None:
-    async with Gateway(place.url) as gateway:
+    async with Gateway(place.url, place.key) as gateway:
         if as_json:
             emit(out(), [each async for each in gateway.dead_letters()])
             return
@@ -76,20 +76,20 @@ async def _listed(place: Place, *, as_json: bool) -> None:
 
 
 async def _retry(place: Place, post_id: str) -> None:
-    async with Gateway(place.url) as gateway:
-        await gateway.retry_dead(post_id, actor=actor())
+    async with Gateway(place.url, place.key) as gateway:
+        await gateway.retry_dead(post_id)
         tell(out(), place, await gateway.post(post_id))
 
 
 async def _discard(place: Place, post_id: str, note: str) -> None:
-    async with Gateway(place.url) as gateway:
-        await gateway.discard_dead(post_id, note=note, actor=actor())
+    async with Gateway(place.url, place.key) as gateway:
+        await gateway.discard_dead(post_id, note=note)
     say(out(), f"Given up. To take it up all the same: {place.command('retry', post_id)}")
 
 
 async def _clear(place: Place, note: str) -> int | None:
-    async with Gateway(place.url) as gateway:
-        tally = await gateway.discard_all_dead(note=note, actor=actor())
+    async with Gateway(place.url, place.key) as gateway:
+        tally = await gateway.discard_all_dead(note=note)
     if not tally["failed"]:
         say(out(), f"Given up: {tally['count']}.")
         return None

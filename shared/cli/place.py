@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from shared.local.layout import DEFAULT, Address, Layout
+from shared.settings import Caller, load
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,10 +15,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A gateway's address; `flags` are what a command needs to find it again."""
+    """A gateway's address, the key to ask it with, and what a command needs to find it again."""
 
     url: str
     flags: tuple[str, ...] = ()
+    key: str = field(default="", repr=False)
 
     def command(self, *words: str) -> str:
         """A command line for a person to copy."""
@@ -26,9 +28,22 @@ class Place:
 
 def place_of(url: str, data: Path) -> Place:
     """The gateway at `url`, or the plant's on `data`. Raises `Misconfigured` when none is up."""
-    if url:
-        return Place(url.rstrip("/"), ("--url", url.rstrip("/")))
-    return Place(Address.read(Layout(data)).gateway, flags_of(data))
+    layout = Layout(data)
+    if not url:
+        return plant_at(layout, Address.read(layout).gateway)
+    there, url = Address.running(layout), url.rstrip("/")
+    of_plant = there is not None and there.gateway == url
+    return Place(url, ("--url", url), (of_plant and layout.known_key()) or _said())
+
+
+def plant_at(layout: Layout, url: str) -> Place:
+    """The plant of this data directory, which answers at `url`."""
+    return Place(url, flags_of(layout.root), layout.known_key() or _said())
+
+
+def _said() -> str:
+    key = load(Caller).api_key
+    return key.get_secret_value().strip() if key else ""
 
 
 def flags_of(data: Path) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from shared.cli.follow import follow_post
 from shared.cli.narrator import Narrator
-from shared.cli.place import Place, flags_of
+from shared.cli.place import plant_at
 from shared.cli.posts import COMPLETE, write_zip
 from shared.cli.reloading import reloading
 from shared.cli.signals import signals
@@ -18,6 +18,7 @@ from shared.client import Gateway
 from shared.errors import Misconfigured
 from shared.jetstream import connect, ensure
 from shared.local.environment import PROVIDERS
+from shared.local.layout import Layout
 from shared.local.plant import Plan, Plant, running_plant
 from shared.settings import Nats, Process, load
 
@@ -58,7 +59,7 @@ def _simulated(*, live: bool, asked: frozenset[str]) -> frozenset[Provider]:
 async def up(console: Console, plan: Plan, *, reload: bool) -> int:
     """Stay up until told to stop; with `reload`, follow the code as it changes."""
     async with _shown(console, plan) as (plant, told):
-        place = Place(plant.address.gateway, flags_of(plan.data))
+        place = plant_at(Layout(plan.data), plant.address.gateway)
         say(console, f"Hand in a topic with: {place.command('post', 'TOPIC', '--follow')}")
         say(console, "Ctrl-C stops it.")
         if reload:
@@ -88,12 +89,12 @@ async def demo(console: Console, plan: Plan, topic: str, *, leave: bool) -> int:
 
 async def _article(console: Console, plant: Plant, topic: str) -> int:
     """From a topic to a ZIP: 0 when there is one, 1 when the article was not finished."""
-    url = plant.address.gateway
-    async with Gateway(url) as gateway:
+    place = plant_at(Layout(plant.plan.data), plant.address.gateway)
+    async with Gateway(place.url, place.key) as gateway:
         made = await gateway.create(topic)
         say(console, f"Post {made['id']}, as {made['slug']}")
         post = await follow_post(console, gateway, made["id"])
-        summarize(console, post, Place(url, flags_of(plant.plan.data)))
+        summarize(console, post, place)
         if post["current_stage"] != COMPLETE:
             return 1
         path = await write_zip(gateway, made["id"])

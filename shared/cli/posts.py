@@ -77,7 +77,7 @@ async def create(
     console: Console, place: Place, order: Order, *, follow: bool, as_json: bool
 ) -> int:
     """Hand in a topic; with `follow`, watch it until it rests: 1 when a stage failed."""
-    async with Gateway(place.url) as gateway:
+    async with Gateway(place.url, place.key) as gateway:
         made = await _handed_in(gateway, order)
         if as_json:
             emit(console, made)
@@ -103,7 +103,7 @@ async def _handed_in(gateway: Gateway, order: Order) -> Post:
 
 async def show(console: Console, place: Place, post_id: str, *, as_json: bool) -> None:
     """Print where a post stands."""
-    async with Gateway(place.url) as gateway:
+    async with Gateway(place.url, place.key) as gateway:
         post = await gateway.post(post_id)
     if as_json:
         emit(console, post)
@@ -115,7 +115,7 @@ async def show(console: Console, place: Place, post_id: str, *, as_json: bool) -
 
 async def listed(console: Console, place: Place, asked: Asked, *, as_json: bool) -> None:
     """Print the newest posts, or all of them."""
-    async with Gateway(place.url) as gateway:
+    async with Gateway(place.url, place.key) as gateway:
         found, total = await _found(gateway, asked)
     if as_json:
         emit(console, found)
@@ -145,7 +145,7 @@ async def logs(
     as_json: bool,
 ) -> None:
     """Print the execution log."""
-    async with Gateway(place.url) as gateway:
+    async with Gateway(place.url, place.key) as gateway:
         entries = await gateway.logs(post_id, level=level, stage=stage)
     if as_json:
         emit(console, entries)
@@ -160,7 +160,7 @@ def _timed(entry: Mapping[str, Any]) -> Text:
 
 async def export(console: Console, place: Place, post_id: str, to: Path | None) -> None:
     """Fetch the ZIP."""
-    async with Gateway(place.url) as gateway:
+    async with Gateway(place.url, place.key) as gateway:
         path = await write_zip(gateway, post_id, to)
     say(console, f"Wrote {path} ({path.stat().st_size:,} bytes).")
 

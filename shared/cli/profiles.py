@@ -69,7 +69,7 @@ def delete(named: Named, *, yes: Yes = False, url: Url = "", data: Data = Path(D
 
 
 async def _listed(place: Place, *, as_json: bool) -> None:
-    async with Gateway(place.url) as gateway:
+    async with Gateway(place.url, place.key) as gateway:
         found = [each async for each in gateway.profiles()]
     if as_json:
         emit(out(), found)
@@ -86,7 +86,7 @@ async def _listed(place: Place, *, as_json: bool) -> None:
 
 
 async def _show(place: Place, named: str, *, as_json: bool) -> None:
-    async with Gateway(place.url) as gateway:
+    async with Gateway(place.url, place.key) as gateway:
         profile = await profile_of(gateway, named)
     if as_json:
         emit(out(), profile)
@@ -108,7 +108,7 @@ def tell(profile: Profile) -> None:
 
 
 async def _put(place: Place, named: str, said: Mapping[str, Any], *, as_json: bool) -> None:
-    async with Gateway(place.url) as gateway:
+    async with Gateway(place.url, place.key) as gateway:
         found = await find(gateway, named)
         if found is None:
             profile = await gateway.create_profile(**{"name": named, **said})
@@ -122,7 +122,7 @@ async def _put(place: Place, named: str, said: Mapping[str, Any], *, as_json: bo
 
 
 async def _delete(place: Place, named: str) -> None:
-    async with Gateway(place.url) as gateway:
+    async with Gateway(place.url, place.key) as gateway:
         profile = await profile_of(gateway, named)
         await gateway.delete_profile(profile["id"], version=profile["version"])
     say(out(), f"Deleted the profile {profile['name']}; its posts stay as they are.")

@@ -75,7 +75,7 @@ def queue(
 
 
 async def _show(place: Place, *, as_json: bool) -> None:
-    async with Gateway(place.url) as gateway:
+    async with Gateway(place.url, place.key) as gateway:
         seen = await look(gateway)
     if as_json:
         emit(out(), seen)
@@ -85,7 +85,7 @@ async def _show(place: Place, *, as_json: bool) -> None:
 
 async def _watch(place: Place) -> None:
     console = out()
-    async with Gateway(place.url) as gateway:
+    async with Gateway(place.url, place.key) as gateway:
         with Live(console=console, auto_refresh=False) as live:
             while True:
                 seen = parts(await look(gateway), place)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from shared.cli.control import actor, stage_of, text_in
+from shared.cli.control import stage_of, text_in
 from shared.cli.options import AsJson, Data, Url, finish
 from shared.cli.place import place_of
 from shared.cli.terminal import cell, emit, grid, one_line, out, say
@@ -109,7 +109,7 @@ def _text(path: str) -> str:
 
 
 async def _listed(place: Place, *, as_json: bool) -> None:
-    async with Gateway(place.url) as gateway:
+    async with Gateway(place.url, place.key) as gateway:
         found = await gateway.all_rules()
     if as_json:
         emit(out(), found)
@@ -139,7 +139,7 @@ def _warn(place: Place, rules: RulesListed) -> None:
 
 
 async def _show(place: Place, stage: str, version: int | None) -> None:
-    async with Gateway(place.url) as gateway:
+    async with Gateway(place.url, place.key) as gateway:
         rules = await gateway.rules(stage, version)
     if out().is_terminal:
         for line in rules["content"].splitlines():
@@ -151,9 +151,9 @@ async def _show(place: Place, stage: str, version: int | None) -> None:
 
 
 async def _put(place: Place, stage: str, text: str) -> None:
-    async with Gateway(place.url) as gateway:
+    async with Gateway(place.url, place.key) as gateway:
         [before] = [each for each in await gateway.all_rules() if each["stage"] == stage]
-        rules = await gateway.change_rules(stage, text, actor=actor(), version=_seen(before))
+        rules = await gateway.change_rules(stage, text, version=_seen(before))
     _tell(rules)
     say(out(), f"To see what changed: {place.command('rules', 'diff', stage)}")
 
@@ -173,7 +173,7 @@ def _tell(rules: Rules) -> None:
 
 
 async def _history(place: Place, stage: str, *, as_json: bool) -> None:
-    async with Gateway(place.url) as gateway:
+    async with Gateway(place.url, place.key) as gateway:
         found = [each async for each in gateway.rules_history(stage)]
     if as_json:
         emit(out(), found)
@@ -189,7 +189,7 @@ async def _history(place: Place, stage: str, *, as_json: bool) -> None:
 
 
 async def _diff(place: Place, stage: str, before: str, after: str | None) -> None:
-    async with Gateway(place.url) as gateway:
+    async with Gateway(place.url, place.key) as gateway:
         told = await gateway.rules_diff(stage, before, after)
     if not told["diff"]:
         say(out(), f"No difference between {told['from_version']} and {told['to_version']}.")
@@ -198,6 +198,6 @@ async def _diff(place: Place, stage: str, before: str, after: str | None) -> Non
 
 
 async def _restore(place: Place, stage: str, version: str) -> None:
-    async with Gateway(place.url) as gateway:
+    async with Gateway(place.url, place.key) as gateway:
         number = version if version == SHIPPED else int(version)
-        _tell(await gateway.restore_rules(stage, number, actor=actor()))
+        _tell(await gateway.restore_rules(stage, number))

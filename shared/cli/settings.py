@@ -53,7 +53,7 @@ def put(
 
 
 async def _show(place: Place, *, as_json: bool) -> None:
-    async with Gateway(place.url) as gateway:
+    async with Gateway(place.url, place.key) as gateway:
         found, models = await gateway.settings(), await gateway.stage_models()
     if as_json:
         emit(out(), found)
@@ -65,7 +65,7 @@ async def _show(place: Place, *, as_json: bool) -> None:
 
 
 async def _put(place: Place, changes: Sequence[str], *, as_json: bool) -> None:
-    async with Gateway(place.url) as gateway:
+    async with Gateway(place.url, place.key) as gateway:
         now = await gateway.settings()
         said = settings(changes, {each["key"]: each["value"] for each in now})
         if not said:

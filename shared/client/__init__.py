@@ -1,6 +1,6 @@
 """A typed client of the gateway that never does a thing twice and never loses an event of a stream.
 
-async with Gateway("http://127.0.0.1:8080") as galley:
+async with Gateway("http://127.0.0.1:8080", "galley_main_...") as galley:
     post = await galley.create("How to Train a Puppy")
     async for event in galley.follow(post["id"]):
         print(event.name, event.data.get("message"))
@@ -18,6 +18,7 @@ from shared.errors import (
     GatewayAway,
     GatewayError,
     InvalidRequest,
+    NotAdmitted,
     NotFound,
     StateConflict,
     Unanswered,
@@ -29,6 +30,7 @@ __all__ = [
     "GatewayAway",
     "GatewayError",
     "InvalidRequest",
+    "NotAdmitted",
     "NotFound",
     "Post",
     "PostSummary",

@@ -21,7 +21,7 @@ from shared.client.refusals import refusal
 from shared.errors import GatewayAway, GatewayError, Misconfigured, Unanswered
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Generator
 
 FIRST_WAIT = 0.1
 LONGEST_WAIT = 2.0
@@ -43,16 +43,30 @@ class Event:
     data: dict[str, Any]
 
 
+class _Bearer(httpx.Auth):
+    """Sends the key to the gateway, and to nobody it points to. Says nothing of itself."""
+
+    def __init__(self, key: str) -> None:
+        self._said = f"Bearer {key}"
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response]:
+        request.headers["Authorization"] = self._said
+        yield request
+
+
 class Connection:
     """Requests and streams of one gateway. Raises `Misconfigured` for what is no address."""
 
-    def __init__(self, url: str, *, timeout: float, patience: float) -> None:
+    def __init__(self, url: str, key: str, *, timeout: float, patience: float) -> None:
         self.url = url.rstrip("/")
         self._patience = patience
         self._met = False
         # A proxy set for the internet knows nothing of what listens on this machine.
         self._http = httpx.AsyncClient(
-            base_url=self.url, timeout=timeout, trust_env=not is_here(self.url)
+            base_url=self.url,
+            timeout=timeout,
+            trust_env=not is_here(self.url),
+            auth=_Bearer(key) if key else None,
         )
 
     async def close(self) -> None:

@@ -76,11 +76,9 @@ class Documents(Requests):
         past = "" if version is None else f"/versions/{version}"
         return await self._one(Rules, f"/api/rules/{stage}{past}")
 
-    async def change_rules(
-        self, stage: str, content: str, *, actor: str | None = None, version: int | None = None
-    ) -> Rules:
+    async def change_rules(self, stage: str, content: str, *, version: int | None = None) -> Rules:
         """Put a new text in force, for the pipelines that start from now on."""
-        path, body = f"/api/rules/{stage}", given({"content": content, "actor": actor})
+        path, body = f"/api/rules/{stage}", given({"content": content})
         return await self._changed(Rules, "PUT", path, body=body, version=version)
 
     async def rules_history(self, stage: str) -> AsyncGenerator[RulesVersion]:
@@ -100,9 +98,7 @@ class Documents(Requests):
         asked = {"from": before, "to": after}
         return await self._one(RulesDiff, f"/api/rules/{stage}/diff", asked)
 
-    async def restore_rules(
-        self, stage: str, version: int | str, *, actor: str | None = None
-    ) -> Rules:
+    async def restore_rules(self, stage: str, version: int | str) -> Rules:
         """Put an earlier version, or "shipped", in force again. Raises `NotFound`."""
-        path, body = f"/api/rules/{stage}/restore", given({"version": version, "actor": actor})
+        path, body = f"/api/rules/{stage}/restore", given({"version": version})
         return await self._changed(Rules, "POST", path, body=body)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Self
 
 from shared.client.connection import Connection
 from shared.client.documents import Documents
+from shared.client.keys import Keys
 from shared.client.posts import Posts
 from shared.client.press import Press
 
@@ -13,8 +14,11 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 
-class Gateway(Posts, Press, Documents):
+class Gateway(Posts, Press, Documents, Keys):
     """The gateway's HTTP API, to be used as an async context manager.
+
+    `key` is the API key in whose name everything is done; without a good one nearly all methods
+    raise `NotAdmitted`.
 
     A gateway that was reached once is waited for, up to `patience` seconds; one request lasts
     `timeout` seconds at most. Every method raises `GatewayAway` when nobody answers, `Unanswered`
@@ -24,8 +28,10 @@ class Gateway(Posts, Press, Documents):
     the gateway refuses what was decided on an older look.
     """
 
-    def __init__(self, url: str, *, timeout: float = 30.0, patience: float = 30.0) -> None:
-        super().__init__(Connection(url, timeout=timeout, patience=patience))
+    def __init__(
+        self, url: str, key: str = "", *, timeout: float = 30.0, patience: float = 30.0
+    ) -> None:
+        super().__init__(Connection(url, key, timeout=timeout, patience=patience))
         self.url = self._connection.url
 
     async def __aenter__(self) -> Self:

@@ -124,14 +124,13 @@ class Posts(Requests):
         *,
         content: str | None = None,
         note: str = "",
-        actor: str | None = None,
         idempotency_key: str | None = None,
     ) -> Post:
         """Accept the review with this `seq`, with `content` in place of the stage's if given.
 
         Raises `StateConflict` when another review is open by now, or none.
         """
-        body = given({"review": review, "content": content, "note": note, "actor": actor})
+        body = given({"review": review, "content": content, "note": note})
         return await self._decide(post_id, "approve", body, idempotency_key)
 
     async def reject(
@@ -140,11 +139,10 @@ class Posts(Requests):
         review: int,
         note: str,
         *,
-        actor: str | None = None,
         idempotency_key: str | None = None,
     ) -> Post:
         """Refuse the review with this `seq`; the stage runs again and is told the note."""
-        body = given({"review": review, "note": note, "actor": actor})
+        body = given({"review": review, "note": note})
         return await self._decide(post_id, "reject", body, idempotency_key)
 
     async def _decide(

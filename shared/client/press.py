@@ -76,33 +76,30 @@ class Press(Requests):
                 return
             page += 1
 
-    async def retry_dead(
-        self, post_id: str, *, actor: str | None = None, idempotency_key: str | None = None
-    ) -> Retried:
+    async def retry_dead(self, post_id: str, *, idempotency_key: str | None = None) -> Retried:
         """Go on where it failed, with the whole run; what was paid for is not paid again.
 
         Raises `StateConflict` when the post is not in the dead letter.
         """
-        path, body = f"{DEAD}/{post_id}/retry", given({"actor": actor})
-        return await self._changed(Retried, "POST", path, body=body, key=idempotency_key)
+        path = f"{DEAD}/{post_id}/retry"
+        return await self._changed(Retried, "POST", path, key=idempotency_key)
 
     async def discard_dead(
         self,
         post_id: str,
         *,
         note: str = "",
-        actor: str | None = None,
         idempotency_key: str | None = None,
     ) -> Discarded:
         """Give it up: the post stands cancelled. Raises `StateConflict` as `retry_dead` does."""
-        path, body = f"{DEAD}/{post_id}/discard", given({"note": note, "actor": actor})
+        path, body = f"{DEAD}/{post_id}/discard", given({"note": note})
         return await self._changed(Discarded, "POST", path, body=body, key=idempotency_key)
 
     async def discard_all_dead(
-        self, *, note: str = "", actor: str | None = None, idempotency_key: str | None = None
+        self, *, note: str = "", idempotency_key: str | None = None
     ) -> Tally:
         """Give up everything that is in the dead letter now."""
-        asked = {"note": note, "actor": actor}
+        asked = {"note": note}
         return await self._changed(Tally, "DELETE", DEAD, asked=asked, key=idempotency_key)
 
     async def pause_all(self, *, idempotency_key: str | None = None) -> Tally:

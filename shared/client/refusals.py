@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from shared.errors import Flaw, GatewayError, InvalidRequest, NotFound, StateConflict
+from shared.errors import Flaw, GatewayError, InvalidRequest, NotAdmitted, NotFound, StateConflict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,6 +37,8 @@ def _error(status: int, told: Mapping[str, Any]) -> GatewayError:
     sentence, code = str(told["detail"]), str(told.get("code") or "")
     if status == HTTPStatus.NOT_FOUND:
         return NotFound(status, sentence, code)
+    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        return NotAdmitted(status, sentence, code)
     if status == HTTPStatus.CONFLICT:
         return _conflict(sentence, code, told)
     if status in INVALID:

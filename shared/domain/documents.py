@@ -1,4 +1,5 @@
-"""Documents are profiles, settings and rules: every version is kept, the newest one is in force.
+"""Documents are profiles, settings, rules and keys: every version is kept, the newest one is in
+force.
 
 A version is known by the sequence at which it was stored. A deleted document is one whose newest
 version has no content. What somebody has put at a document's place and cannot be read changes
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from pydantic import ConfigDict, Field, JsonValue, ValidationError
 
+from shared.domain.keys import key_in, used_in
 from shared.domain.profiles import Profile
 from shared.domain.values import CommandRef, GateMode, Stage, Value
 from shared.errors import Malformed, TooNew
@@ -33,6 +35,9 @@ class Kind(StrEnum):
     PROFILE = "profile"
     SETTINGS = "settings"
     RULES = "rules"
+    KEY = "key"
+    USED = "used"
+    """When a key was used last, apart from the key itself: it changes all the time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +58,22 @@ class DocRef:
 
 
 def every(tenant: str, kind: Kind) -> str:
-    """Filter over all documents of a kind."""
+    """Filter over all documents of a kind; the tenant `*` stands for all of them."""
     return f"docs.{tenant}.{kind}.>"
+
+
+def ref_of(subject: str) -> DocRef | None:
+    """The document whose versions stand at this subject; None when it is nobody's place."""
+    match subject.split("."):
+        case ["docs", tenant, kind, name] if kind in _KINDS:
+            try:
+                return DocRef(tenant, Kind(kind), name)
+            except ValueError:
+                return None
+    return None
+
+
+_KINDS: Final = frozenset(Kind)
 
 
 def profile_ref(tenant: str, profile: UUID) -> DocRef:
@@ -67,6 +86,14 @@ def settings_ref(tenant: str) -> DocRef:
 
 def rules_ref(tenant: str, stage: Stage) -> DocRef:
     return DocRef(tenant, Kind.RULES, stage.value)
+
+
+def key_ref(tenant: str, key: str) -> DocRef:
+    return DocRef(tenant, Kind.KEY, key)
+
+
+def used_ref(tenant: str, key: str) -> DocRef:
+    return DocRef(tenant, Kind.USED, key)
 
 
 class Document(Value):
@@ -140,6 +167,10 @@ def version_of(ref: DocRef, seq: int, data: bytes) -> Version:
             settings_in(version)
         case Kind.RULES:
             rules_text(version)
+        case Kind.KEY:
+            key_in(version)
+        case Kind.USED:
+            used_in(version)
     return version
 
 

@@ -17,6 +17,7 @@ from shared.domain.documents import (
     Version,
     encode_document,
     every,
+    ref_of,
     version_of,
 )
 from shared.errors import Malformed, TooLarge, TooNew
@@ -65,15 +66,20 @@ class JetStreamDocuments:
         return None if item is None or item.subject != ref.subject else _version(ref, item)
 
     async def every(self, tenant: str, kind: Kind) -> Sequence[Version]:
-        subjects = every(tenant, kind)
+        stand = await self._under(every(tenant, kind))
+        found = [each.version for each in stand if each.version is not None]
+        return tuple(sorted(found, key=lambda version: version.seq))
+
+    async def everywhere(self, kind: Kind) -> Sequence[Standing]:
+        return await self._under(every("*", kind))
+
+    async def _under(self, subjects: str) -> list[Standing]:
         try:
             items = await self._direct.latest([subjects])
         except TooMany:
             last = {item.subject: item async for item in self._direct.everything(subjects)}
             items = sorted(last.values(), key=lambda item: item.seq)
-        stand = [await self._stands(ref, item) for ref, item in self._placed(tenant, kind, items)]
-        found = [each.version for each in stand if each.version is not None]
-        return tuple(sorted(found, key=lambda version: version.seq))
+        return [await self._stands(ref, item) for ref, item in self._placed(items)]
 
     async def history(self, ref: DocRef) -> Sequence[Version]:
         found = [_read(ref, item) async for item in self._direct.everything(ref.subject)]
@@ -134,14 +140,13 @@ class JetStreamDocuments:
             yield _read(ref, item)
             item = await self._direct.before(ref.subject, item.seq)
 
-    def _placed(
-        self, tenant: str, kind: Kind, items: Iterable[Item]
-    ) -> Iterator[tuple[DocRef, Item]]:
+    def _placed(self, items: Iterable[Item]) -> Iterator[tuple[DocRef, Item]]:
         for item in items:
-            try:
-                yield DocRef(tenant, kind, item.subject.rpartition(".")[2]), item
-            except ValueError as error:
-                self._tell(item.seq, item.subject, str(error))
+            ref = ref_of(item.subject)
+            if ref is None:
+                self._tell(item.seq, item.subject, "no document has its place here")
+            else:
+                yield ref, item
 
     def _tell(self, seq: int, subject: str, why: str) -> None:
         self._connection.alarm("log.invalid_message", f"passed over, {seq} {subject[:200]}: {why}")

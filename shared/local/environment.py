@@ -3,9 +3,11 @@ more."""
 
 from __future__ import annotations
 
+import getpass
 import os
 from typing import TYPE_CHECKING, get_args
 
+from shared.domain.keys import is_name
 from shared.domain.values import Provider, Stage
 from shared.errors import Misconfigured
 
@@ -26,7 +28,9 @@ NEEDS: Mapping[str, tuple[Provider, ...]] = {
 }
 LIVE_DAY_USD = "5"
 """What a day may cost with real providers, unless somebody says otherwise."""
+FIRST_KEY = "GALLEY_FIRST_KEY"
 WEBHOOK_SECRET = "GALLEY_WEBHOOK_SECRET"  # noqa: S105  only its name
+ANONYMOUS = "local"
 READS_ROWS = ("projector", "gateway")
 INHERITED = (
     "PATH",
@@ -77,8 +81,17 @@ def inherited(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _is_setting(name: str) -> bool:
-    secret = name.endswith(("_API_KEY", "_PASSWORD")) or name == WEBHOOK_SECRET
+    secret = name.endswith(("_API_KEY", "_PASSWORD")) or name in (WEBHOOK_SECRET, FIRST_KEY)
     return name.startswith("GALLEY_") and not secret
+
+
+def login_name() -> str:
+    """What the person is called who started this, if it can stand as the name of a key."""
+    try:
+        name = getpass.getuser()
+    except (OSError, KeyError):
+        return ANONYMOUS
+    return name if is_name(name) else ANONYMOUS
 
 
 class Environment:
@@ -92,6 +105,7 @@ class Environment:
         dsn: str,
         simulator: str,
         keys: Mapping[str, str],
+        first_key: str,
         extra: Mapping[str, str],
     ) -> None:
         self._nats = nats
@@ -99,6 +113,7 @@ class Environment:
         self._dsn = dsn
         self._simulator = simulator
         self._keys = keys
+        self._first_key = first_key
         self._extra = extra
 
     def of(self, service: str, health_port: int) -> dict[str, str]:
@@ -118,13 +133,19 @@ class Environment:
             told["GALLEY_POSTGRES_DSN"] = self._dsn
         if service == "projector":
             told["GALLEY_ERASER_PASSWORD"] = self._passwords["eraser"]
-        if service == "gateway" and WEBHOOK_SECRET in os.environ:
-            told[WEBHOOK_SECRET] = os.environ[WEBHOOK_SECRET]
+        if service == "gateway":
+            told |= self._of_gateway()
         if self._keys:
             told.setdefault("GALLEY_DAY_BUDGET_USD", LIVE_DAY_USD)
         for provider in NEEDS.get(service, ()):
             told |= self._access(provider)
         return told | dict(self._extra)
+
+    def _of_gateway(self) -> dict[str, str]:
+        told = {FIRST_KEY: self._first_key, f"{FIRST_KEY}_NAME": login_name()}
+        if WEBHOOK_SECRET in os.environ:
+            told[WEBHOOK_SECRET] = os.environ[WEBHOOK_SECRET]
+        return told
 
     @property
     def simulated(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from shared.domain.keys import ID_CHARACTERS, SECRET_BYTES, KeyText, key_text
 from shared.errors import Misconfigured
 
 if TYPE_CHECKING:
@@ -42,6 +43,32 @@ class Layout:
         """Written when the plant is ready, removed when it ends."""
         return self.root / "plant.json"
 
+    @property
+    def api_key(self) -> Path:
+        """The plant's own admin key, readable by its user only."""
+        return self.root / "api-key"
+
+    def first_key(self) -> str:
+        """The key in `api-key`, drawn when there is none. Raises `Misconfigured`."""
+        known = self.known_key()
+        if known is not None:
+            return known
+        drawn = str(drawn_key("main"))
+        _write_private(self.api_key, f"{drawn}\n")
+        return drawn
+
+    def known_key(self) -> str | None:
+        """The key in `api-key`; None when there is none. Raises `Misconfigured`."""
+        try:
+            said = self.api_key.read_text().strip()
+        except FileNotFoundError:
+            return None
+        except (OSError, UnicodeDecodeError) as error:
+            raise Misconfigured(f"{self.api_key} cannot be read: {error}") from error
+        if key_text(said) is None:
+            raise Misconfigured(f"{self.api_key} holds no key: remove it, a new one is drawn")
+        return said
+
     def log_of(self, name: str) -> Path:
         """Where the output of a process of the plant goes."""
         folder = {"nats-server": self.nats, "postgres": self.postgres}.get(name, self.logs)
@@ -55,6 +82,12 @@ class Layout:
         if drawn != known:
             _write_private(path, json.dumps(drawn))
         return drawn
+
+
+def drawn_key(tenant: str) -> KeyText:
+    """A key that nobody has seen yet."""
+    identity = secrets.token_hex(ID_CHARACTERS // 2)
+    return KeyText(tenant, identity, secrets.token_hex(SECRET_BYTES))
 
 
 def _known(path: Path) -> dict[str, str]:

@@ -183,6 +183,7 @@ async def _start(
         dsn=dsn,
         simulator=f"http://127.0.0.1:{sim_port}",
         keys=keys,
+        first_key=layout.first_key(),
         extra={**plan.settings, "GALLEY_ACK_WAIT_S": str(plan.ack_wait)},
     )
     await _migrate(layout, environment, launch)

@@ -12,6 +12,7 @@ from shared.domain.documents import (
     Version,
     encode_document,
     every,
+    ref_of,
     version_of,
 )
 from shared.errors import Malformed, TooLarge, TooNew
@@ -47,6 +48,11 @@ class MemoryDocuments:
         names = {each.subject.rpartition(".")[2] for each in self._under(every(tenant, kind))}
         found = (await self.latest([DocRef(tenant, kind, name) for name in names])).values()
         return tuple(sorted(found, key=lambda version: version.seq))
+
+    async def everywhere(self, kind: Kind) -> Sequence[Standing]:
+        places = {each.subject: ref_of(each.subject) for each in self._log.messages}
+        stand = [self._stands(ref) for ref in places.values() if ref and ref.kind is kind]
+        return tuple(sorted(stand, key=lambda each: each.top))
 
     async def history(self, ref: DocRef) -> Sequence[Version]:
         return tuple(each for each in reversed(self._all(ref)) if isinstance(each, Version))

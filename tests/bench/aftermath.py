@@ -97,7 +97,13 @@ async def projector_alone(data: Path) -> Projected:
         async with connect(log.url, PROJECTOR, passwords[PROJECTOR], "bench") as connection:
             last = (await open_log(connection, PROJECTOR).state()).last
         environment = Environment(
-            nats=log.url, passwords=passwords, dsn=rows.dsn, simulator="", keys={}, extra={}
+            nats=log.url,
+            passwords=passwords,
+            dsn=rows.dsn,
+            simulator="",
+            keys={},
+            first_key="",
+            extra={},
         )
         pids = {"nats-server": log_pid, "postgres": rows_pid}
         return await projected_alone(

@@ -43,11 +43,13 @@ class Endings:
 
 
 @asynccontextmanager
-async def endings(gateway: str) -> AsyncIterator[Endings]:
+async def endings(gateway: str, key: str) -> AsyncIterator[Endings]:
     """Follow all posts while the context is open."""
-    heard = Endings()
+    heard, shown = Endings(), {"Authorization": f"Bearer {key}"}
     async with (
-        httpx.AsyncClient(base_url=gateway, timeout=httpx.Timeout(10.0, read=None)) as http,
+        httpx.AsyncClient(
+            base_url=gateway, headers=shown, timeout=httpx.Timeout(10.0, read=None)
+        ) as http,
         aconnect_sse(http, "GET", "/api/events") as source,
         asyncio.TaskGroup() as tasks,
     ):
@@ -60,7 +62,7 @@ async def endings(gateway: str) -> AsyncIterator[Endings]:
 async def latencies(rig: Rig, count: int) -> dict[str, float]:
     """Of each post, the seconds from handing it in to the stream's last event, one by one."""
     taken: dict[str, float] = {}
-    async with endings(rig.gateway) as heard, rig.posts() as posts:
+    async with endings(rig.gateway, rig.key) as heard, rig.posts() as posts:
         for number in range(count):
             began = time.perf_counter()
             post = await posts.create(f"How to time a puppy {number}")

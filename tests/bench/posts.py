@@ -28,7 +28,8 @@ HEADERS = {"Content-Type": "application/json"}
 class Posts:
     """At most `at_once` requests are open at a time."""
 
-    def __init__(self, gateway: str, at_once: int) -> None:
+    def __init__(self, gateway: str, key: str, at_once: int) -> None:
+        self._headers = {**HEADERS, "Authorization": f"Bearer {key}"}
         self._address = urlsplit(gateway).netloc
         self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="post")
         self._own = threading.local()
@@ -63,7 +64,7 @@ class Posts:
 
     def _create(self, topic: str) -> str:
         connection = self._connection()
-        connection.request("POST", "/api/posts", json.dumps({"topic": topic}), HEADERS)
+        connection.request("POST", "/api/posts", json.dumps({"topic": topic}), self._headers)
         answer = connection.getresponse()
         body = answer.read()
         if answer.status != HTTPStatus.CREATED:

@@ -31,16 +31,18 @@ DRAIN_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Rig:
-    """What a measurement needs: where to hand posts in, where they end up, whom to watch."""
+    """What a measurement needs: where to hand posts in and with which key, where they end up, whom
+    to watch."""
 
     gateway: str
+    key: str
     at_once: int
     rows: Rows
     pids: Mapping[str, int]
 
     def posts(self) -> Posts:
         """Fresh connections: the gateway hangs up on those that were silent for long."""
-        return Posts(self.gateway, self.at_once)
+        return Posts(self.gateway, self.key, self.at_once)
 
 
 @asynccontextmanager
@@ -68,7 +70,9 @@ async def rig(
         enter = stack.enter_async_context
         plant = await enter(running_plant(plan, _crashes_only(say), lambda _: None))
         rows = await enter(open_rows((await postgres(Layout(data).postgres)).dsn))
-        yield Rig(plant.address.gateway, at_once, rows, _counted(plant.pids(), canned=canned))
+        key = Layout(data).first_key()
+        pids = _counted(plant.pids(), canned=canned)
+        yield Rig(plant.address.gateway, key, at_once, rows, pids)
 
 
 def _counted(pids: Mapping[str, int], *, canned: bool) -> dict[str, int]:

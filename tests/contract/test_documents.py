@@ -12,6 +12,7 @@ import pytest
 from shared.domain.documents import (
     Document,
     Kind,
+    Standing,
     Version,
     decode_document,
     encode_document,
@@ -125,6 +126,19 @@ async def test_all_of_a_kind_are_the_newest_of_each_and_of_no_other_tenant(world
         Version(TWO, two, profile("b")),
         Version(ONE, new, GONE),
     ]
+
+
+async def test_a_kind_is_found_of_every_tenant_as_it_stands(world: World) -> None:
+    other = profile_ref("other", UUID(int=1))
+    old = await world.documents.write(ONE, profile("a"), 0)
+    there = await world.documents.write(other, profile("b"), 0)
+    await world.documents.write(SETTINGS, document(), 0)
+    newest = await world.documents.write(ONE, GONE, old)
+    assert list(await world.documents.everywhere(Kind.PROFILE)) == [
+        Standing(other, Version(other, there, profile("b"))),
+        Standing(ONE, Version(ONE, newest, GONE)),
+    ]
+    assert list(await world.documents.everywhere(Kind.KEY)) == []
 
 
 async def test_pages_go_from_the_newest_version_to_the_oldest(world: World) -> None:

@@ -13,6 +13,7 @@ import httpx
 from shared.client import Event, Gateway
 from shared.domain.values import ORDER
 from shared.errors import GatewayAway
+from shared.local.layout import Layout
 from shared.local.plant import Plan, Plant, running_plant
 
 if TYPE_CHECKING:
@@ -205,9 +206,12 @@ async def pressing(plan: Plan) -> AsyncIterator[Press]:
     notices = Notices()
     async with AsyncExitStack() as stack:
         plant = await stack.enter_async_context(running_plant(plan, notices, lambda _: None))
-        url = plant.address.gateway
-        gateway = await stack.enter_async_context(Gateway(url))
-        http = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=30))
+        url, key = plant.address.gateway, Layout(plan.data).first_key()
+        shown = {"Authorization": f"Bearer {key}"}
+        gateway = await stack.enter_async_context(Gateway(url, key))
+        http = await stack.enter_async_context(
+            httpx.AsyncClient(base_url=url, headers=shown, timeout=30)
+        )
         simulator = await stack.enter_async_context(
             httpx.AsyncClient(base_url=plant.address.simulator, timeout=2 * PATIENCE)
         )

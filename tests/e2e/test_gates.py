@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from shared.domain.values import ORDER
+from shared.local.environment import login_name
 from tests.e2e.press import ONCE, SHORT
 
 if TYPE_CHECKING:
@@ -47,12 +48,12 @@ async def test_an_approval_with_edits_goes_on_with_the_edit(press: Press) -> Non
     topic = "Bees on Balconies"
     post = await press.hand_in(topic, gates={"outline": "review"}, words=SHORT)
     await press.rest(post)
-    after = await press.told(post, "approve", content=EDITED, actor="ada")
+    after = await press.told(post, "approve", content=EDITED)
     finished = await press.finished(post, after=after)
     assert finished["outline_content"] == EDITED
     assert "Part 3" in finished["draft_content"]
     assert await _tasks(press, topic) == ONCE
-    assert any("ada" in entry["message"] for entry in finished["execution_logs"])
+    assert any(f"by {login_name()}" in entry["message"] for entry in finished["execution_logs"])
 
 
 async def test_a_rejection_runs_the_stage_again_with_the_note(press: Press) -> None:

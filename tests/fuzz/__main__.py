@@ -17,6 +17,7 @@ from rich.console import Console
 
 from shared import logs
 from shared.cli.narrator import Narrator
+from shared.local.layout import Layout
 from shared.local.plant import Plan, running_plant
 from tests.fuzz.tool import Run, fuzz
 
@@ -35,7 +36,8 @@ def main() -> None:
 async def _found(folder: Path, run: Run) -> int:
     plan = Plan(data=folder / "data", simulator=SMALL_PICTURES, sync="1s")
     async with running_plant(plan, Narrator(Console(stderr=True)), lambda _: None) as plant:
-        code, _ = await fuzz(plant.address.gateway, folder, run, sys.stdout.fileno())
+        key = Layout(plan.data).first_key()
+        code, _ = await fuzz(plant.address.gateway, key, folder, run, sys.stdout.fileno())
     return code
 
 

@@ -25,6 +25,7 @@ include-path-regex = "^/api/events"
 max-stream-events = 3
 request-timeout = 1
 """
+REVOKED = "/api/keys/{key_id}"
 ALL = ("examples", "coverage", "fuzzing", "stateful")
 
 
@@ -37,9 +38,11 @@ class Run:
     phases: Sequence[str] = ALL
     patience_s: int = 300
 
-    def command(self, url: str) -> tuple[str, ...]:
+    def command(self, url: str, key: str) -> tuple[str, ...]:
         return (
             *(str(PROGRAM), "run", f"{url}/openapi.json", "--checks", "all"),
+            # Whoever is let try it revokes the very key that the others are tried with.
+            *("--header", f"Authorization: Bearer {key}", "--exclude-path", REVOKED),
             *("--max-response-time", str(self.patience_s)),
             *("--phases", ",".join(self.phases), "--continue-on-failure"),
             *("--max-examples", str(self.cases), "--seed", str(self.seed)),
@@ -49,11 +52,13 @@ class Run:
         )
 
 
-async def fuzz(url: str, folder: Path, run: Run, output: int | None = None) -> tuple[int, str]:
+async def fuzz(
+    url: str, key: str, folder: Path, run: Run, output: int | None = None
+) -> tuple[int, str]:
     """Run it against a gateway; its exit code, and what it said unless that went to `output`."""
     (folder / "schemathesis.toml").write_text(CONFIG)
     running = await asyncio.create_subprocess_exec(
-        *run.command(url),
+        *run.command(url, key),
         cwd=folder,
         env={**os.environ, "SCHEMATHESIS_HOOKS": HOOKS, "PYTHONPATH": str(ROOT)},
         stdout=asyncio.subprocess.PIPE if output is None else output,

@@ -90,7 +90,7 @@ async def test_a_decision_at_the_moment_of_the_deadline_is_the_only_one_or_none(
     async def answer(post: UUID) -> int:
         review = reviews[post]
         assert review is not None
-        body = {"review": review.seq, "actor": "ann"}
+        body = {"review": review.seq}
         return (await plant.client.post(f"/api/posts/{post}/{said}", json=body)).status_code
 
     plant.at[0] += timedelta(seconds=60)
@@ -106,7 +106,7 @@ async def test_a_decision_at_the_moment_of_the_deadline_is_the_only_one_or_none(
 
 async def test_a_review_answered_in_time_leaves_nothing_to_expire(plant: Plant) -> None:
     post = await waiting(plant, "cancel")
-    answer = await plant.client.post(f"/api/posts/{post}/approve", json={"actor": "ann"})
+    answer = await plant.client.post(f"/api/posts/{post}/approve", json={})
     assert answer.status_code < 300
     plant.at[0] += timedelta(hours=1)
     await duties.once(plant.gateway)

@@ -21,6 +21,7 @@ import httpx
 import pytest
 
 from services.gateway import duties
+from services.gateway.access.first import FirstKey
 from services.gateway.app import create_app
 from services.gateway.budgets.waking import Waking
 from services.gateway.control.commands import execute
@@ -43,6 +44,7 @@ from shared.eventlog import Append, Tokens
 from shared.jetstream import GATEWAY, PROJECTOR, open_documents, open_live, open_log, open_media
 from shared.runtime.health import Pulse, serve
 from shared.settings import Models
+from shared.testing.access import BEARER, KEY
 from tests.integration.jetstream.server import PASSWORDS, galley_nats  # noqa: F401
 from tests.unit.gateway.listener import listening
 
@@ -170,14 +172,16 @@ async def plant(
         read_model(fresh_database) as rows,
         AsyncExitStack() as stack,
     ):
+        documents = open_documents(connection, GATEWAY)
         gateway, attended = assemble(
             tenant="main",
             events=open_log(connection, GATEWAY),
-            documents=open_documents(connection, GATEWAY),
+            documents=documents,
             media=open_media(connection),
             live=open_live(connection),
             rows=rows,
             clock=lambda: at[0],
+            first=FirstKey(KEY, "local", documents, lambda: at[0]),
             monotonic=monotonic,
             models=Models().of_stages(),
             signs=True,
@@ -186,9 +190,9 @@ async def plant(
         async with (
             serve(create_app(gateway), "127.0.0.1", 0, drain_s=1) as where,
             running(gateway, attended),
-            httpx.AsyncClient(base_url=where.url, timeout=20) as client,
+            httpx.AsyncClient(base_url=where.url, headers=BEARER, timeout=20) as client,
         ):
-            await gateway.feed.reached(0)
+            await gateway.keyring.loaded()
             yield Plant(galley_nats, fresh_database, gateway, client, stack, at)
 
 
@@ -387,7 +391,7 @@ async def test_a_deletion_and_other_commands_at_once_end_deleted(plant: Plant) -
     url = f"/api/posts/{post}"
     deleted, *others = await asyncio.gather(
         plant.client.delete(url),
-        *(plant.client.patch(url, json={"niche": f"n{n}", "actor": f"a{n}"}) for n in range(5)),
+        *(plant.client.patch(url, json={"niche": f"n{n}"}) for n in range(5)),
         plant.client.post(f"{url}/pause"),
     )
     assert deleted.status_code == 204
@@ -614,6 +618,7 @@ async def test_the_process_ends_cleanly_with_a_stream_open(plant: Plant) -> None
         "GALLEY_NATS_PASSWORD": PASSWORDS[GATEWAY],
         "GALLEY_POSTGRES_DSN": plant.dsn,
         "GALLEY_SIMULATED": "claude,gemini",
+        "GALLEY_FIRST_KEY": str(KEY),
     }
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "services.gateway", stdout=asyncio.subprocess.PIPE, env=environment
@@ -623,7 +628,7 @@ async def test_the_process_ends_cleanly_with_a_stream_open(plant: Plant) -> None
     while not url:
         line = json.loads(await process.stdout.readline())
         url = line["url"] if line["event"] == "service.ready" else ""
-    async with httpx.AsyncClient(base_url=url, timeout=20) as client:
+    async with httpx.AsyncClient(base_url=url, headers=BEARER, timeout=20) as client:
         page = await client.get("/")
         assert "SIMULATED: claude, gemini" in page.text
         async with listening(client, f"/api/events/{post}") as listener:

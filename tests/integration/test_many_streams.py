@@ -19,6 +19,7 @@ from uuid import UUID
 import httpx
 import pytest
 
+from services.gateway.access.first import FirstKey
 from services.gateway.app import create_app
 from services.gateway.wiring import assemble, read_model, running
 from services.projector.migrations import migrate
@@ -45,6 +46,7 @@ from shared.local.ports import LOOPBACK, free_port
 from shared.local.processes import spawn
 from shared.runtime.health import Pulse, serve
 from shared.settings import Models
+from shared.testing.access import BEARER, KEY
 from tests.integration.jetstream.server import PASSWORDS
 from tests.integration.test_gateway import BRISK
 
@@ -133,21 +135,23 @@ class House:
     @asynccontextmanager
     async def gateway(self) -> AsyncIterator[httpx.AsyncClient]:
         async with self.user(GATEWAY) as connection, read_model(self.dsn) as rows:
+            documents = open_documents(connection, GATEWAY)
             gateway, attended = assemble(
                 tenant=MAIN,
                 events=open_log(connection, GATEWAY),
-                documents=open_documents(connection, GATEWAY),
+                documents=documents,
                 media=open_media(connection),
                 live=open_live(connection),
                 rows=rows,
                 clock=lambda: NOW,
+                first=FirstKey(KEY, "local", documents, lambda: NOW),
                 monotonic=monotonic,
                 models=Models(models={}, perplexity_wire="agent").of_stages(),
             )
             async with (
                 serve(create_app(gateway), LOOPBACK, self.port, drain_s=5) as where,
                 running(gateway, attended),
-                httpx.AsyncClient(base_url=where.url, timeout=20) as client,
+                httpx.AsyncClient(base_url=where.url, headers=BEARER, timeout=20) as client,
             ):
                 yield client
 

@@ -14,6 +14,7 @@ from uuid import UUID
 import httpx
 import pytest
 
+from services.gateway.access.first import FirstKey
 from services.gateway.app import create_app
 from services.gateway.control.commands import execute
 from services.gateway.insight.filters import LogFilter
@@ -53,6 +54,7 @@ from shared.runtime.desk import Desk, Work
 from shared.runtime.health import Pulse, serve
 from shared.runtime.worker import Worker
 from shared.settings import Models
+from shared.testing.access import BEARER, KEY
 from tests.integration.jetstream.server import galley_nats  # noqa: F401
 from tests.unit.runtime.bench import Bench
 
@@ -165,16 +167,18 @@ async def press(
         read_model(fresh_database) as rows,
         AsyncExitStack() as stack,
     ):
+        documents = open_documents(connection, GATEWAY)
         gateway, attended = assemble(
             tenant="main",
             events=open_log(connection, GATEWAY),
-            documents=open_documents(connection, GATEWAY),
+            documents=documents,
             media=open_media(connection),
             live=open_live(connection),
             beats=open_beats(connection),
             backlogs=open_backlogs(connection),
             rows=rows,
             clock=lambda: datetime.now(UTC),
+            first=FirstKey(KEY, "local", documents, lambda: datetime.now(UTC)),
             monotonic=lambda: monotonic() + ticked[0],
             models=Models(models={}, perplexity_wire="agent").of_stages(),
         )
@@ -182,9 +186,9 @@ async def press(
             serve(create_app(gateway), "127.0.0.1", 0, drain_s=1) as where,
             running(gateway, attended),
             projecting(galley_nats, fresh_database),
-            httpx.AsyncClient(base_url=where.url, timeout=20) as client,
+            httpx.AsyncClient(base_url=where.url, headers=BEARER, timeout=20) as client,
         ):
-            await gateway.feed.reached(0)
+            await gateway.keyring.loaded()
             yield Press(galley_nats, gateway, client, stack, ticked)
 
 
@@ -403,10 +407,10 @@ async def test_a_change_and_a_retry_are_one_decision_that_one_of_many_makes(pres
 async def test_discarding_leaves_the_dead_letter_and_keeps_the_name(press: Press) -> None:
     post = await press.posted()
     await press.fail(post)
-    body = {"actor": "ann", "note": "no use"}
+    body = {"note": "no use"}
     await press.post(f"/api/queue/dead-letter/{post}/discard", json=body)
     [fact] = await press.facts(post, StageDiscarded)
-    assert (fact.actor, fact.note, fact.stage) == ("ann", "no use", RESEARCH)
+    assert (fact.actor, fact.note, fact.stage) == ("local", "no use", RESEARCH)
     assert (await press.get("/api/queue/dead-letter"))["entries"] == []
     counted = await press.get("/api/queue")
     assert (counted["failed"], counted["cancelled"]) == (0, 1)
@@ -418,7 +422,7 @@ async def test_the_whole_dead_letter_is_discarded_and_nothing_else(press: Press)
     posts = [await press.posted() for _ in range(3)]
     for post in posts[:2]:
         await press.fail(post)
-    answer = await press.client.delete("/api/queue/dead-letter", params={"actor": "ann"})
+    answer = await press.client.delete("/api/queue/dead-letter", params={"note": "no use"})
     assert answer.json() == {"status": "cleared", "count": 2, "failed": 0, "failures": []}
     assert (await press.get("/api/queue"))["running"] == 1
     again = await press.client.delete("/api/queue/dead-letter")
@@ -433,7 +437,9 @@ async def test_what_could_not_be_discarded_is_named(press: Press) -> None:
     shaky = create_app(replace(press.gateway, events=cast("PostLog", refusing)))
     await press.get("/api/queue")
     transport = httpx.ASGITransport(app=shaky)
-    async with httpx.AsyncClient(transport=transport, base_url="http://galley") as client:
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://galley", headers=BEARER
+    ) as client:
         told = (await client.delete("/api/queue/dead-letter")).json()
     assert (told["count"], told["failed"]) == (2, 1)
     assert told["failures"] == [{"post_id": str(posts[0]), "why": "the log is away"}]

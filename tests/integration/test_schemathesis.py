@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from shared.testing.access import KEY
 from tests.fuzz.tool import Run, fuzz
 from tests.integration.jetstream.server import galley_nats  # noqa: F401
 from tests.integration.test_gateway import plant  # noqa: F401
@@ -26,5 +27,5 @@ async def test_the_gateway_does_what_its_document_says(
     tmp_path: Path,
 ) -> None:
     async with plant.projecting():
-        code, said = await fuzz(str(plant.client.base_url).rstrip("/"), tmp_path, SHORT)
+        code, said = await fuzz(str(plant.client.base_url).rstrip("/"), str(KEY), tmp_path, SHORT)
     assert code == 0, said

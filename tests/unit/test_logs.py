@@ -10,6 +10,7 @@ import pytest
 import structlog
 
 from shared import logs
+from shared.testing.access import KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,3 +112,17 @@ def test_libraries_are_heard_only_when_something_is_wrong(
     logging.getLogger("library").info("chatter")
     logging.getLogger("library").warning("trouble")
     assert [line["event"] for line in events(capsys)] == ["trouble"]
+
+
+@pytest.mark.parametrize("fmt", ["json", "console"])
+def test_a_key_of_ours_is_in_no_line_whoever_sent_it(
+    capsys: pytest.CaptureFixture[str], fmt: Literal["json", "console"]
+) -> None:
+    logs.configure("gateway", fmt)
+    said = f"Bearer {KEY}"
+    structlog.get_logger().warning(f"why {said}", url=f"/x?k={KEY}", deep=[{said: said}], raw=KEY)
+    logging.getLogger("uvicorn").error("%s", said)
+    structlog.get_logger().error("failed", exc_info=ValueError(said))
+    told = capsys.readouterr().out
+    assert told.count("[redacted]") >= 5
+    assert KEY.secret not in told

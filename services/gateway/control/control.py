@@ -147,7 +147,7 @@ async def approve(
         return ApproveStage(
             post_id=post_id,
             by=by,
-            actor=said.actor,
+            actor=by.actor,
             review=said.review,
             edited=said.content,
             note=said.note,
@@ -159,7 +159,6 @@ async def approve(
         idempotency_key,
         spelled("approve", said),
         command,
-        actor=said.actor,
         expected=if_match,
     )
     return await _read(gateway, response, stored)
@@ -178,7 +177,7 @@ async def reject(
 
     def command(by: CommandRef) -> AnyCommand:
         return RejectStage(
-            post_id=post_id, by=by, actor=asked.actor, review=asked.review, note=asked.note
+            post_id=post_id, by=by, actor=by.actor, review=asked.review, note=asked.note
         )
 
     stored = await decided(
@@ -187,7 +186,6 @@ async def reject(
         idempotency_key,
         spelled("reject", asked),
         command,
-        actor=asked.actor,
         expected=if_match,
     )
     return await _read(gateway, response, stored)

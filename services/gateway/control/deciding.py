@@ -52,7 +52,6 @@ async def decided(
     asked: str,
     command: Callable[[CommandRef], AnyCommand],
     *,
-    actor: str = "local",
     expected: Expected | None = None,
 ) -> History:
     """Carry out a command under its id, if the post is as expected.
@@ -60,7 +59,7 @@ async def decided(
     Raises `Refused`, `CommandReused`, `LogUnavailable`.
     """
     ref = gateway.ref(post_id)
-    by = ids.command_ref(ref, key, asked, actor)
+    by = ids.command_ref(gateway, ref, key, asked)
     told = await pinned(gateway, command(by))
     done = await execute(gateway.events, ref, told, gateway.clock, expected=expected)
     return done.history

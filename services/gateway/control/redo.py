@@ -51,7 +51,6 @@ _UPLOADED: dict[str, Any] = {"requestBody": {"required": True, "content": _BINAR
 type Number = Annotated[int, Query(ge=1, le=1_000, description="an image, counted from 1")]
 type Place = Annotated[int, Path(ge=1, le=1_000, description="an image, counted from 1")]
 type Alt = Annotated[Line, Field(min_length=1, max_length=MOST_ALT)]
-type Actor = Annotated[Line, Field(min_length=1, max_length=100)]
 
 
 class Redoing(Asked):
@@ -65,7 +64,6 @@ class Description(Asked):
     """What stands for the picture where it cannot be seen."""
 
     alt: Alt
-    actor: Actor = "local"
 
 
 def picture(stage: Stage, number: int | None, asked: Redoing | None) -> Redo | None:
@@ -89,7 +87,7 @@ async def asked_for(
 ) -> History:
     """A run that makes one picture. Raises `Missing` when the manifest has none of this number."""
     ref = gateway.ref(post_id)
-    wanted = command(ids.command_ref(ref, key, asked, "local"))
+    wanted = command(ids.command_ref(gateway, ref, key, asked))
     history = await gateway.events.read(ref)
     if wanted.redo is not None and not answered(history.post, wanted):
         require_image(history, wanted.redo.image)
@@ -107,14 +105,13 @@ async def upload(
     request: Request,
     response: Response,
     *,
-    actor: Annotated[Actor, Query()] = "local",
     idempotency_key: Key = None,
     if_match: IfMatch = None,
 ) -> PostRead:
     """Put a picture of one's own in the place of one: PNG, JPEG or WebP, up to 10 MB."""
     ref, data = gateway.ref(post_id), await request.body()
     asked = spelled(f"upload {number} {hashlib.sha256(data).hexdigest()}")
-    by = ids.command_ref(ref, idempotency_key, asked, actor)
+    by = ids.command_ref(gateway, ref, idempotency_key, asked)
     history = await gateway.events.read(ref)
     if by.id in history.post.commands:
         change: Callable[[Manifest], Manifest] = _unchanged
@@ -136,7 +133,7 @@ async def describe(
     """Give one image another alt text."""
     ref = gateway.ref(post_id)
     said = spelled(f"describe {number}", asked)
-    by = ids.command_ref(ref, idempotency_key, said, asked.actor)
+    by = ids.command_ref(gateway, ref, idempotency_key, said)
     stored = await revised(
         gateway, ref, by, lambda manifest: described(manifest, number, asked.alt), if_match
     )

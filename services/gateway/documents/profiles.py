@@ -43,9 +43,9 @@ async def create_profile(
     gateway: Wired, asked: ProfileCreate, response: Response, idempotency_key: Key = None
 ) -> ProfileRead:
     """Keep what the posts of a site have in common."""
-    profile_id = ids.profile_id(gateway.tenant, idempotency_key)
+    profile_id = ids.profile_id(gateway, idempotency_key)
     ref = profile_ref(gateway.tenant, profile_id)
-    by = ids.document_command(ref, idempotency_key, spelled("create profile", asked), "local")
+    by = ids.document_command(gateway, ref, idempotency_key, spelled("create profile", asked))
     created_at = gateway.clock().isoformat()
 
     def make(_: Version | None) -> Content:
@@ -107,7 +107,7 @@ async def change_profile(
 ) -> ProfileRead:
     """Change what is named and nothing else; posts that exist already stay as they are."""
     ref = profile_ref(gateway.tenant, profile_id)
-    by = ids.document_command(ref, idempotency_key, spelled("change profile", asked), "local")
+    by = ids.document_command(gateway, ref, idempotency_key, spelled("change profile", asked))
     stored = await change(gateway, ref, by, if_match, lambda now: asked.applied_to(_content(now)))
     tell_written(response, stored)
     return _existing(stored)
@@ -123,7 +123,7 @@ async def delete_profile(
 ) -> None:
     """Take a profile out of use. Its posts stay, and go on naming it."""
     ref = profile_ref(gateway.tenant, profile_id)
-    by = ids.document_command(ref, idempotency_key, spelled("delete profile"), "local")
+    by = ids.document_command(gateway, ref, idempotency_key, spelled("delete profile"))
 
     def make(now: Version | None) -> None:
         _content(now)

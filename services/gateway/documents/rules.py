@@ -79,7 +79,7 @@ async def edit_rules(
 ) -> RulesRead:
     """Put a new text in force, for the pipelines that start from now on."""
     ref = rules_ref(gateway.tenant, stage)
-    by = ids.document_command(ref, idempotency_key, spelled("edit rules", asked), asked.actor)
+    by = ids.document_command(gateway, ref, idempotency_key, spelled("edit rules", asked))
     stored = await change(gateway, ref, by, if_match, lambda _: {"text": asked.content})
     tell_written(response, stored)
     return _shown(gateway, stage, stored)
@@ -123,7 +123,7 @@ async def restore(
 ) -> RulesRead:
     """Put an earlier version, or the shipped rules, in force again."""
     ref = rules_ref(gateway.tenant, stage)
-    by = ids.document_command(ref, idempotency_key, spelled("restore rules", asked), asked.actor)
+    by = ids.document_command(gateway, ref, idempotency_key, spelled("restore rules", asked))
     content: Content | None = None
     if asked.version != _SHIPPED:
         content = (await _at(gateway, stage, int(asked.version))).document.content

@@ -11,14 +11,13 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from services.gateway.web.answers import Answer
 from services.gateway.web.schemas import Asked
-from services.gateway.web.text import Content, Line, whole
+from services.gateway.web.text import Content, whole
 from shared.domain.values import Stage
 
 MAX_CHARACTERS = 64 * 1024
 MAX_LINES = 2_000
 _MAX_VERSION = 10**15
 
-type Actor = Annotated[Line, Field(min_length=1, max_length=100)]
 type Source = Literal["shipped", "edited"]
 type Listed = Literal["shipped", "edited", "unreadable"]
 type VersionNumber = Annotated[int, Field(ge=1, le=_MAX_VERSION)]
@@ -42,7 +41,6 @@ class RulesChange(Asked):
     """The whole new text."""
 
     content: Annotated[Content, Field(max_length=MAX_CHARACTERS), AfterValidator(_bounded)]
-    actor: Actor = "local"
 
 
 class Restoration(Asked):
@@ -52,7 +50,6 @@ class Restoration(Asked):
         Annotated[int, Field(strict=True, ge=1, le=_MAX_VERSION), BeforeValidator(whole)]
         | Literal["shipped"]
     )
-    actor: Actor = "local"
 
 
 class DiffFilter(Asked):

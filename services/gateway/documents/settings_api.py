@@ -71,7 +71,7 @@ async def change_settings(
     """Give new values to the keys that are named. New posts and the workers obey at once."""
     _require_legal(gateway, asked)
     ref = settings_ref(gateway.tenant)
-    by = ids.document_command(ref, idempotency_key, spelled("change settings", asked), "local")
+    by = ids.document_command(gateway, ref, idempotency_key, spelled("change settings", asked))
     at = gateway.clock().isoformat()
 
     def make(now: Version | None) -> Content:

@@ -111,8 +111,8 @@ def _rows(
     whole = sha256("\n".join(spelled("row", each) for each in asked).encode()).hexdigest()
 
     def row(number: int, each: PostCreate) -> Row:
-        ref = gateway.ref(ids.row_id(gateway.tenant, key, number))
-        by = ids.command_ref(ref, key, f"batch\n{whole}", "local")
+        ref = gateway.ref(ids.row_id(gateway, key, number))
+        by = ids.command_ref(gateway, ref, key, f"batch\n{whole}")
         return Row(number, ref, each.slug, lambda slug: behind.order(each, by, ref.id, slug))
 
     return [row(number, each) for number, each in enumerate(asked, 1)]

@@ -48,7 +48,7 @@ async def change_post(
         return await _written(gateway, post_id, patch, idempotency_key, if_match)
 
     if idempotency_key is None and if_match is None:
-        writer = Writer(gateway.ref(post_id), asked.actor, asked.named)
+        writer = Writer(gateway.ref(post_id), gateway.actor, asked.named)
         stored = (await gateway.gathering.change(writer, asked, write)).history
     else:
         stored = (await write(asked)).history
@@ -62,6 +62,6 @@ async def _written(
     gateway: Wired, post_id: UUID, patch: PostPatch, key: str | None, expected: Expected | None
 ) -> Done:
     ref = gateway.ref(post_id)
-    by = ids.command_ref(ref, key, spelled("change", patch), patch.actor)
+    by = ids.command_ref(gateway, ref, key, spelled("change", patch))
     command = patch.command(post_id, by, await pinned_models(gateway, patch))
     return await execute(gateway.events, ref, command, gateway.clock, expected=expected)

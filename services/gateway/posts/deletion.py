@@ -51,7 +51,7 @@ async def delete_post(
 ) -> None:
     """Delete a post and everything it said. What it has cost stays on the books."""
     ref = gateway.ref(post_id)
-    by = ids.command_ref(ref, idempotency_key, spelled("delete"), "local")
+    by = ids.command_ref(gateway, ref, idempotency_key, spelled("delete"))
     stored = await delete(gateway.events, ref, by, gateway.clock, expected=if_match)
     response.headers[SEQUENCE] = str(stored.last)
 

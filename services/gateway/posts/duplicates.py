@@ -47,8 +47,8 @@ async def duplicate_post(
     if_match: IfMatch = None,
 ) -> PostRead:
     """A new post with this one's fields and gates; it starts when it is told to."""
-    ref = gateway.ref(ids.post_id(gateway.tenant, idempotency_key))
-    by = ids.command_ref(ref, idempotency_key, spelled(f"duplicate {post_id}"), "local")
+    ref = gateway.ref(ids.post_id(gateway, idempotency_key))
+    by = ids.command_ref(gateway, ref, idempotency_key, spelled(f"duplicate {post_id}"))
     history = await _repeated(gateway, ref, by) if idempotency_key else None
     if history is None:
         history = await _copied(gateway, gateway.ref(post_id), ref, by, if_match)

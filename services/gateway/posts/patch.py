@@ -11,9 +11,7 @@ on with the model it was started with.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
-
-from pydantic import Field
+from typing import TYPE_CHECKING, Any
 
 from services.gateway.documents.settings_models import ChosenModels, ModelChange
 from services.gateway.web.schemas import Asked, Dollars, Outcome, Seconds, Terms, Urls, WordCount
@@ -72,12 +70,11 @@ class PostPatch(Asked):
     draft_content: Content = ""
     final_md_content: Content = ""
     ready_content: Content = ""
-    actor: Annotated[Line, Field(min_length=1, max_length=100)] = "local"
 
     @property
     def named(self) -> frozenset[str]:
         """What it changes; each gate and each stage's model counts as a field of its own."""
-        fields = self.model_fields_set - {"actor", _GATES, _MODELS}
+        fields = self.model_fields_set - {_GATES, _MODELS}
         gates = {f"{_GATES}.{stage}" for stage in self.gates}
         models = {f"{_MODELS}.{stage}" for stage in self.models}
         return frozenset({*fields, *gates, *models})
@@ -114,7 +111,7 @@ class PostPatch(Asked):
         return ChangePost(
             post_id=post_id,
             by=by,
-            actor=self.actor,
+            actor=by.actor,
             fields={name: self._value(name) for name in self.model_fields_set & _CONFIG},
             gates=self.gates,
             terms=self._terms(),

@@ -30,8 +30,8 @@ async def create_post(
     gateway: Wired, asked: PostCreate, response: Response, idempotency_key: Key = None
 ) -> PostRead:
     """Hand in a topic. The pipeline starts by itself unless all six gates are closed."""
-    ref = gateway.ref(ids.post_id(gateway.tenant, idempotency_key))
-    by = ids.command_ref(ref, idempotency_key, spelled("create", asked), "local")
+    ref = gateway.ref(ids.post_id(gateway, idempotency_key))
+    by = ids.command_ref(gateway, ref, idempotency_key, spelled("create", asked))
     behind = await defaults(gateway, [asked.profile_id])
     if not behind.knows(asked.profile_id) and not (await gateway.events.read(ref)).flow:
         raise NoSuchProfile

@@ -84,7 +84,6 @@ class Bulk:
     choice: Choice
     asked: str
     command: Callable[[UUID, CommandRef], AnyCommand]
-    actor: str = "local"
     key: str | None = None
 
 
@@ -107,7 +106,7 @@ async def _one(gateway: Gateway, bulk: Bulk, post: UUID, turn: asyncio.Semaphore
 
     async with turn:
         try:
-            stored = await decided(gateway, post, bulk.key, bulk.asked, command, actor=bulk.actor)
+            stored = await decided(gateway, post, bulk.key, bulk.asked, command)
         except Refused as refused:
             log.info("gateway.passed_over", post_id=str(post), why=str(refused))
             return Tally()

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
-from pydantic import Field
 
 from services.gateway.context import Wired
 from services.gateway.control.deciding import Key, decided, spelled, tell
@@ -26,7 +25,7 @@ from services.gateway.web.answers import Answer
 from services.gateway.web.documented import LISTED, WRITTEN
 from services.gateway.web.preconditions import IfMatch
 from services.gateway.web.schemas import Asked
-from services.gateway.web.text import Line, Text
+from services.gateway.web.text import Text
 from shared.domain.commands import AnyCommand, DiscardFailed, RetryFailed
 from shared.domain.status import parked
 from shared.domain.values import CommandRef, Stage
@@ -64,10 +63,10 @@ class DeadLetters(Answer):
 
 
 class Retry(Asked):
-    actor: Annotated[Line, Field(min_length=1, max_length=100)] = "local"
+    """Nothing has to be said."""
 
 
-class Discard(Retry):
+class Discard(Asked):
     """`note` says why; the log keeps it."""
 
     note: Text = ""
@@ -142,7 +141,6 @@ async def retry(
         idempotency_key,
         spelled("retry", said),
         command,
-        actor=said.actor,
         expected=if_match,
     )
     return _retrying(response, post_id, stored)
@@ -171,7 +169,6 @@ async def edit_and_retry(
         idempotency_key,
         spelled("edit-and-retry", asked),
         command,
-        actor=asked.actor,
         expected=if_match,
     )
     return _retrying(response, post_id, stored)
@@ -203,10 +200,10 @@ async def _discarded(
     gateway: Wired, post_id: UUID, said: Discard, key: str | None, expected: Expected | None
 ) -> History:
     def command(by: CommandRef) -> AnyCommand:
-        return DiscardFailed(post_id=post_id, by=by, actor=said.actor, note=said.note)
+        return DiscardFailed(post_id=post_id, by=by, actor=by.actor, note=said.note)
 
     asked = spelled("discard", said)
-    return await decided(gateway, post_id, key, asked, command, actor=said.actor, expected=expected)
+    return await decided(gateway, post_id, key, asked, command, expected=expected)
 
 
 @router.delete("", responses=WRITTEN)
@@ -221,9 +218,8 @@ async def discard_all(
         choice="parked",
         asked=spelled("discard-all", asked),
         command=lambda post, by: DiscardFailed(
-            post_id=post, by=by, actor=asked.actor, note=asked.note
+            post_id=post, by=by, actor=by.actor, note=asked.note
         ),
-        actor=asked.actor,
         key=idempotency_key,
     )
     return tell_all(response, "cleared", await every(gateway, bulk))

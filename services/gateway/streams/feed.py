@@ -8,7 +8,7 @@ post end when it is deleted.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
@@ -30,6 +30,22 @@ log = structlog.get_logger()
 
 _CAPACITY = 1_000
 _PAUSE_S = 0.5
+
+
+class Beside(Protocol):
+    """Who wants to know what is stored beside the posts."""
+
+    def heard(self, subject: str) -> None: ...
+
+    def anew(self) -> None:
+        """It is the first sight of a log, or another log than before."""
+        ...
+
+
+class _Nobody:
+    def heard(self, subject: str) -> None: ...
+
+    def anew(self) -> None: ...
 
 
 class Subscription:
@@ -66,12 +82,14 @@ class Feed:
         tenant: str,
         *,
         beat: Callable[[], None] = lambda: None,
+        beside: Beside | None = None,
         capacity: int = _CAPACITY,
     ) -> None:
         self._events = events
         self._live = live
         self._tenant = tenant
         self._beat = beat
+        self._beside = beside or _Nobody()
         self._capacity = capacity
         self._identity: str | None = None
         self._position: int | None = None
@@ -134,6 +152,7 @@ class Feed:
             self._cut_all()
             self._identity = state.identity
             self._move(state.last)
+            self._beside.anew()
         return self._position or 0
 
     async def _tail(self, after: int) -> None:
@@ -147,7 +166,10 @@ class Feed:
     def _tell(self, stored: Stored) -> None:
         """Pass one message on. The position moves with it: who joins next misses nothing."""
         self._position = stored.seq
-        if stored.ref is None or stored.ref.tenant != self._tenant:
+        if stored.ref is None:
+            self._beside.heard(stored.subject)
+            return
+        if stored.ref.tenant != self._tenant:
             return
         post, watched = stored.ref.id, self._watched(stored.ref.id)
         # Most messages end no text and are watched by nobody: those are not even decoded.

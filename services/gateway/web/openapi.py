@@ -19,6 +19,18 @@ if TYPE_CHECKING:
 type Json = dict[str, Any]
 
 _NULL = {"type": "null"}
+_KEY = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "An API key, as `galley keys create` prints one.",
+}
+_ANYWHERE = {
+    "400": "not understood",
+    "401": "no key, or none that counts",
+    "403": "the role of the key is too low",
+    "500": "a defect of ours; the id names it",
+    "503": "not now; try again",
+}
 _PROBLEM = {"$ref": "#/components/schemas/Problem"}
 
 
@@ -32,9 +44,12 @@ def document(app: FastAPI, stage_models: Json) -> None:
             for parameter in operation.get("parameters", ()):
                 parameter["schema"] = _never_null(parameter["schema"])
             answers = operation["responses"]
-            answers.setdefault("500", {"description": "a defect of ours; the id names it"})
+            for status, meaning in _ANYWHERE.items():
+                answers.setdefault(status, {"description": meaning})
+            operation["security"] = [{"key": []}]
             for status in filter(_is_error, answers):
                 answers[status]["content"] = {MEDIA_TYPE: _problem(status, answers[status])}
+        found["components"]["securitySchemes"] = {"key": _KEY}
         found["components"]["schemas"]["ChosenModels"] = stage_models
         return found
 

@@ -16,6 +16,14 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
+from services.gateway.access.refused import (
+    Forbidden,
+    KeysUnknown,
+    LastAdmin,
+    MadeBefore,
+    NameTaken,
+    Unauthenticated,
+)
 from services.gateway.posts.present import review
 from services.gateway.rows import ReadModelAway
 from services.gateway.web import ids
@@ -51,6 +59,7 @@ _UNSAFE = re.compile(r"[^\w .\[\]-]")
 _AGAIN = {"Retry-After": "1"}
 _UPGRADED = {"Retry-After": "30"}
 """The next look is worth it when newer code has been started."""
+_WITH_A_KEY = {"WWW-Authenticate": 'Bearer realm="galley"'}
 
 
 class Unusable(GalleyError):
@@ -128,6 +137,11 @@ def install(app: FastAPI) -> None:
 
 
 async def _galley(_request: Request, error: Exception) -> JSONResponse:
+    return answer(error)
+
+
+def answer(error: Exception) -> JSONResponse:
+    """The problem that an error is told as."""
     if isinstance(error, Refused):
         return _refused(error)
     if isinstance(error, WrongMethod):
@@ -146,6 +160,12 @@ _KNOWN: Sequence[tuple[type[GalleyError], int, str, Mapping[str, str] | None]] =
     (NoSuchPost, 404, "no-such-post", None),
     (NoSuchProfile, 404, "no-such-profile", None),
     (Missing, 404, "not-found", None),
+    (Unauthenticated, 401, "unauthenticated", _WITH_A_KEY),
+    (Forbidden, 403, "forbidden", None),
+    (KeysUnknown, 503, "keys-unknown", _AGAIN),
+    (NameTaken, 409, "name-taken", None),
+    (MadeBefore, 409, "made-before", None),
+    (LastAdmin, 409, "last-admin", None),
     (BadRequest, 400, "bad-request", None),
     (CommandReused, 422, "idempotency-key-reused", None),
     (Unusable, 422, "unusable", None),

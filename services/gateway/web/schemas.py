@@ -109,10 +109,9 @@ class PostCreate(Asked):
 
 
 class Decision(Asked):
-    """Who decides, and about which review; unnamed, it is the one open when we first look."""
+    """About which review; unnamed, it is the one open when we first look."""
 
     review: Named | None = None
-    actor: Annotated[Line, Field(min_length=1, max_length=100)] = "local"
 
 
 class Approval(Decision):

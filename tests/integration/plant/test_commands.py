@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from shared.cli.options import STATE
+from shared.local.layout import DEFAULT, Layout
 from tests.integration.plant.galley import LOOK_EVERY_S, MAIN, ROOT, Running, environment
 
 if TYPE_CHECKING:
@@ -283,7 +284,7 @@ def test_the_example_of_the_client_keeps_its_article(up: Desk) -> None:
     done = subprocess.run(
         (sys.executable, "example.py", up.plant.address.gateway),
         cwd=up.cwd,
-        env=environment({}),
+        env=environment({"GALLEY_API_KEY": Layout(up.cwd / DEFAULT).first_key()}),
         capture_output=True,
         text=True,
         check=False,

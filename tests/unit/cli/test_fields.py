@@ -40,7 +40,7 @@ def test_a_field_that_comes_twice_is_refused() -> None:
 
 
 def test_the_fields_are_those_the_gateway_takes() -> None:
-    aside = {"stage_settings", "stage_models", "actor"}
+    aside = {"stage_settings", "stage_models"}
     texts = {name for name in PostPatch.model_fields if name.endswith("_content")}
     assert set(EDITABLE) == PostPatch.model_fields.keys() - aside - texts
     apart = {"topic", "profile_id", "stage_settings"}

@@ -16,11 +16,14 @@ from services.gateway.app import create_app
 from services.gateway.control.commands import execute
 from services.gateway.wiring import assemble, read_model, running
 from shared.domain.commands import CompleteStage, FailStage
+from shared.domain.documents import Kind
+from shared.domain.keys import Role
 from shared.domain.values import ORDER, Metrics, Stage
 from shared.errors import LogUnavailable, Unconfirmed
 from shared.runtime.health import serve
 from shared.settings import Models
 from shared.testing import NOW
+from shared.testing.access import BEARER, KEY, key_of, shown, standing
 from shared.testing.documents import MemoryDocuments
 from shared.testing.memory import MemoryLive, MemoryLog, MemoryMedia
 
@@ -32,7 +35,7 @@ if TYPE_CHECKING:
 
     from services.gateway.context import Gateway
     from shared.domain.commands import AnyCommand
-    from shared.domain.documents import DocRef, Document, Kind, Standing, Version
+    from shared.domain.documents import DocRef, Document, Standing, Version
     from shared.domain.events import Recorded
     from shared.domain.subjects import PostRef
     from shared.eventlog import Append, History, Stored
@@ -110,6 +113,12 @@ class ShakyDocuments(MemoryDocuments):
         self._reach()
         return await super().every(tenant, kind)
 
+    async def everywhere(self, kind: Kind) -> Sequence[Standing]:
+        """With the key of the tests, which was there before the log began."""
+        self._reach()
+        before = [standing(KEY)] if kind is Kind.KEY else []
+        return [*before, *await super().everywhere(kind)]
+
     async def history(self, ref: DocRef) -> Sequence[Version]:
         self._reach()
         return await super().history(ref)
@@ -148,6 +157,12 @@ class House:
         answer = await self.client.post("/api/posts", json={"topic": "A topic", **body})
         assert answer.status_code == 201, answer.text
         return UUID(answer.json()["id"])
+
+    def key(self, name: str, role: Role = Role.ADMIN, tenant: str = "main") -> dict[str, str]:
+        """The header that shows a key of this name, which was there before."""
+        text = key_of(name, tenant)
+        self.gateway.keyring.take(standing(text, name, role))
+        return shown(text)
 
     def ref(self, post: UUID) -> PostRef:
         return self.gateway.ref(post)
@@ -202,9 +217,11 @@ async def house() -> AsyncIterator[House]:
         transport = httpx.ASGITransport(app=app)
         async with (
             running(gateway, attended),
-            httpx.AsyncClient(transport=transport, base_url="http://galley") as client,
+            httpx.AsyncClient(
+                transport=transport, base_url="http://galley", headers=BEARER
+            ) as client,
         ):
-            await gateway.feed.reached(0)
+            await gateway.keyring.loaded()
             yield House(gateway, attended, app, client, events, documents, media, live, at)
 
 
@@ -225,7 +242,7 @@ async def served(house: House) -> AsyncIterator[House]:
     """The same on a real socket: what streams need."""
     async with (
         serve(house.app, "127.0.0.1", 0, drain_s=1) as where,
-        httpx.AsyncClient(base_url=where.url, timeout=5) as client,
+        httpx.AsyncClient(base_url=where.url, headers=BEARER, timeout=5) as client,
     ):
         yield replace(house, client=client)
         house.gateway.feed.close()

@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from shared.testing.access import BEARER
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
@@ -88,6 +90,7 @@ async def barely_reading(
     taker.setblocking(False)
     await asyncio.get_running_loop().sock_connect(taker, (url.host, url.port))
     reader, writer = await asyncio.open_connection(sock=taker, limit=65_536)
-    writer.write(f"GET {path} HTTP/1.1\r\nHost: galley\r\n\r\n".encode())
+    shown = "".join(f"{name}: {value}\r\n" for name, value in BEARER.items())
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: galley\r\n{shown}\r\n".encode())
     await writer.drain()
     return reader, writer

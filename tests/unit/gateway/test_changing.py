@@ -33,8 +33,8 @@ def house(house: House) -> House:
     return house
 
 
-async def changed(house: House, post: UUID, **body: Any) -> httpx.Response:
-    return await house.client.patch(f"/api/posts/{post}", json=body)
+async def changed(house: House, post: UUID, by: str = "local", **body: Any) -> httpx.Response:
+    return await house.client.patch(f"/api/posts/{post}", json=body, headers=house.key(by))
 
 
 async def facts(house: House, post: UUID, kind: type) -> list[Any]:
@@ -58,7 +58,9 @@ async def test_null_is_the_default(house: House) -> None:
         niche="dogs", tone="dry", word_count=900, related_keywords=["a"],
         stage_settings={"edit": "review"},
     )  # fmt: skip
-    body = dict.fromkeys(("niche", "tone", "word_count", "related_keywords", "stage_settings"))
+    body: dict[str, Any] = dict.fromkeys(
+        ("niche", "tone", "word_count", "related_keywords", "stage_settings")
+    )
     told = (await changed(house, post, **body)).json()
     assert (told["niche"], told["tone"]) == ("", "Conversational and friendly")
     assert (told["word_count"], told["related_keywords"]) == (2000, [])
@@ -104,7 +106,7 @@ async def test_every_text_is_edited_by_its_own_name(house: House) -> None:
     await house.finish(post)
     names = ("research", "outline", "draft", "final_md", "ready")
     body = {f"{name}_content": f"# New {name}" for name in names}
-    told = (await changed(house, post, **body, actor="mia")).json()
+    told = (await changed(house, post, by="mia", **body)).json()
     assert {name: told[name] for name in body} == body
     edits = await facts(house, post, ContentEdited)
     assert [edit.actor for edit in edits] == ["mia"] * 5
@@ -175,7 +177,7 @@ async def test_a_change_that_changes_nothing_stores_nothing(house: House) -> Non
         {"gate_deadline_s": "60"},
         {"gate_deadline_s": 10**9},
         {"gate_outcome": "explode"},
-        {"actor": ""},
+        {"actor": "mia"},
         {"execution_logs": []},
         [],
     ],
@@ -261,7 +263,7 @@ async def test_different_fields_actors_and_posts_are_not_merged(house: House) ->
     await asyncio.gather(
         changed(house, post, niche="a"),
         changed(house, post, tone="b"),
-        changed(house, post, niche="c", actor="mia"),
+        changed(house, post, niche="c", by="mia"),
         changed(house, other, niche="d"),
     )
     told = (await house.client.get(f"/api/posts/{post}")).json()

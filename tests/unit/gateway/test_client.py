@@ -8,6 +8,7 @@ import pytest
 
 from shared.client import Gateway
 from shared.errors import GatewayError
+from shared.testing.access import KEY
 
 if TYPE_CHECKING:
     from tests.unit.gateway.conftest import House
@@ -18,7 +19,7 @@ CLOSED = dict.fromkeys(("research", "outline", "write", "edit", "images", "ready
 async def test_a_post_is_changed_copied_and_deleted_by_the_version_that_was_read(
     served: House,
 ) -> None:
-    async with Gateway(str(served.client.base_url)) as galley:
+    async with Gateway(str(served.client.base_url), str(KEY)) as galley:
         made = await galley.create("Rye", gates=CLOSED)
         changed = await galley.change(made["id"], version=made["version"], tone="Dry")
         assert (changed["tone"], changed["version"]) == ("Dry", made["version"] + 1)
@@ -34,7 +35,7 @@ async def test_a_post_is_changed_copied_and_deleted_by_the_version_that_was_read
 
 
 async def test_the_deadline_of_a_gate_is_set_and_taken_away(served: House) -> None:
-    async with Gateway(str(served.client.base_url)) as galley:
+    async with Gateway(str(served.client.base_url), str(KEY)) as galley:
         made = await galley.create("Rye", gates=CLOSED)
         changed = await galley.change(made["id"], gate_deadline_s=60, gate_outcome="approve")
         assert (changed["gate_deadline_s"], changed["gate_outcome"]) == (60, "approve")
@@ -43,7 +44,7 @@ async def test_the_deadline_of_a_gate_is_set_and_taken_away(served: House) -> No
 
 
 async def test_a_batch_under_one_key_is_made_once(served: House) -> None:
-    async with Gateway(str(served.client.base_url)) as galley:
+    async with Gateway(str(served.client.base_url), str(KEY)) as galley:
         rows = [{"topic": "Oats"}, {"topic": "Wheat"}]
         first = await galley.batch(rows, idempotency_key="harvest")
         again = await galley.batch(rows, idempotency_key="harvest")
@@ -52,7 +53,7 @@ async def test_a_batch_under_one_key_is_made_once(served: House) -> None:
 
 
 async def test_a_control_decided_on_an_older_look_is_refused(served: House) -> None:
-    async with Gateway(str(served.client.base_url)) as galley:
+    async with Gateway(str(served.client.base_url), str(KEY)) as galley:
         made = await galley.create("Barley", gates=CLOSED)
         await galley.run(made["id"], version=made["version"])
         with pytest.raises(GatewayError) as stale:
@@ -62,7 +63,7 @@ async def test_a_control_decided_on_an_older_look_is_refused(served: House) -> N
 
 @pytest.mark.parametrize("read", ["calls", "logs", "analytics"])
 async def test_what_is_read_is_no_older_than_asked_for(served: House, read: str) -> None:
-    async with Gateway(str(served.client.base_url)) as galley:
+    async with Gateway(str(served.client.base_url), str(KEY)) as galley:
         made = await galley.create("Spelt", gates=CLOSED)
         with pytest.raises(GatewayError) as beyond:
             await getattr(galley, read)(made["id"], min_seq=made["seq"] + 1000)
@@ -70,7 +71,7 @@ async def test_what_is_read_is_no_older_than_asked_for(served: House, read: str)
 
 
 async def test_what_was_just_written_can_be_read(served: House) -> None:
-    async with Gateway(str(served.client.base_url)) as galley:
+    async with Gateway(str(served.client.base_url), str(KEY)) as galley:
         made = await galley.create("Emmer", gates=CLOSED)
         assert await galley.calls(made["id"], min_seq=made["seq"]) == []
         await galley.run(made["id"])
@@ -80,7 +81,7 @@ async def test_what_was_just_written_can_be_read(served: House) -> None:
 
 
 async def test_settings_are_read_and_changed(served: House) -> None:
-    async with Gateway(str(served.client.base_url)) as galley:
+    async with Gateway(str(served.client.base_url), str(KEY)) as galley:
         changed = await galley.change_settings(concurrency={"write": 2})
         assert changed == await galley.settings()
     values = {each["key"]: each["value"] for each in changed}

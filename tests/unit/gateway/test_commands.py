@@ -10,6 +10,7 @@ import pytest
 from shared.cli.app import outcome
 from shared.cli.options import STATE
 from shared.domain.values import Stage
+from shared.testing.access import KEY
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,6 +45,7 @@ def terminal(
     served: House, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Terminal:
     monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("GALLEY_API_KEY", str(KEY))
     return Terminal(served, capsys)
 
 

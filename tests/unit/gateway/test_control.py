@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 REVIEWED = {"stage_settings": {"research": "review"}}
 
 
-async def told(house: House, post: UUID, action: str, **body: Any) -> httpx.Response:
-    return await house.client.post(f"/api/posts/{post}/{action}", json=body or None)
+async def told(
+    house: House, post: UUID, action: str, by: str = "local", **body: Any
+) -> httpx.Response:
+    path, shown = f"/api/posts/{post}/{action}", house.key(by)
+    return await house.client.post(path, json=body or None, headers=shown)
 
 
 async def in_review(house: House, **body: Any) -> UUID:
@@ -44,7 +47,7 @@ async def test_approving_goes_on_with_the_next_stage(house: House) -> None:
 
 async def test_approved_content_takes_the_place_of_the_output(house: House) -> None:
     post = await in_review(house)
-    answer = await told(house, post, "approve", content="# Mine\n\tindented", actor="ann")
+    answer = await told(house, post, "approve", content="# Mine\n\tindented", by="ann")
     assert answer.json()["research_content"] == "# Mine\n\tindented"
     assert "approved with changes by ann" in answer.json()["execution_logs"][-1]["message"]
 

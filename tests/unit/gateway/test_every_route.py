@@ -21,6 +21,7 @@ GOOD = {
     "number": "1",
     "version": "1",
     "filename": "a.webp",
+    "key_id": "0" * 16,
 }
 """Something to stand at each place of an address; a place of a new name has to be added."""
 BAD = {
@@ -28,6 +29,7 @@ BAD = {
     "profile_id": ("not-a-uuid", "123", "%00", f"{SOME}x", "x" * 5_000),
     "stage": ("cooking", "Edit", "post", "%00", "edit,write"),
     "number": ("0", "-1", "1.5", "x", "1" * 30),
+    "key_id": ("0" * 15, "0" * 17, "G" * 16, "%00", "x"),
     "version": ("0", "-1", "1.5", "x", "1" * 30),
 }
 NO_JSON = {

@@ -34,7 +34,7 @@ ROUTES: dict[str, tuple[str, dict[str, Any] | None]] = {
     "rerun/research": ("finished", None),
     "rerun/research?cascade=true": ("finished", None),
     "restart": ("finished", None),
-    "approve": ("review", {"actor": "ann"}),
+    "approve": ("review", {"note": "good"}),
     "reject": ("review", {"note": "again"}),
     "pause": ("running", None),
     "resume": ("paused", None),

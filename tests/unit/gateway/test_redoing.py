@@ -64,8 +64,11 @@ async def upload(
     )
 
 
-async def describe(house: House, post: UUID | str, number: Any, **body: Any) -> httpx.Response:
-    return await house.client.patch(f"/api/posts/{post}/images/{number}", json=body)
+async def describe(
+    house: House, post: UUID | str, number: Any, by: str = "local", **body: Any
+) -> httpx.Response:
+    path, shown = f"/api/posts/{post}/images/{number}", house.key(by)
+    return await house.client.patch(path, json=body, headers=shown)
 
 
 async def redo(
@@ -326,7 +329,7 @@ async def test_an_edit_that_is_overtaken_is_made_again_on_what_is_there(house: H
 
 async def test_another_alt_text_is_an_edit_by_its_actor(house: House) -> None:
     post = await illustrated(house)
-    answer = await describe(house, post, 2, alt="A <b>dog</b>", actor="ann")
+    answer = await describe(house, post, 2, alt="A <b>dog</b>", by="ann")
     assert answer.json()["image_manifest"]["images"][1]["alt_text"] == "A <b>dog</b>"
     last = house.events.messages[-1].fact
     assert isinstance(last, ContentEdited)

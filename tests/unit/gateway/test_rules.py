@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 MOST = 64 * 1024
 
 
-async def edited(house: House, stage: str, content: str, **more: Any) -> dict[str, Any]:
-    body = {"content": content, **more}
-    answer = await house.client.put(f"/api/rules/{stage}", json=body)
+async def edited(house: House, stage: str, content: str, by: str = "local") -> dict[str, Any]:
+    body, shown = {"content": content}, house.key(by)
+    answer = await house.client.put(f"/api/rules/{stage}", json=body, headers=shown)
     assert answer.status_code == 200, answer.text
     found: dict[str, Any] = answer.json()
     return found
@@ -46,7 +46,7 @@ async def test_untouched_rules_are_the_shipped_ones(house: House) -> None:
 
 
 async def test_an_edit_is_in_force_at_once(house: House) -> None:
-    rules = await edited(house, "write", "Be brief. Größe: ß\n", actor="Ada")
+    rules = await edited(house, "write", "Be brief. Größe: ß\n", by="Ada")
     assert (rules["source"], rules["content"]) == ("edited", "Be brief. Größe: ß\n")
     assert rules["size"] == len("Be brief. Größe: ß\n".encode())
     answer = await house.client.get("/api/rules/write")
@@ -58,7 +58,7 @@ async def test_an_edit_is_in_force_at_once(house: House) -> None:
 
 
 async def test_every_version_is_kept(house: House) -> None:
-    first = await edited(house, "write", "One", actor="Ada")
+    first = await edited(house, "write", "One", by="Ada")
     house.later(hours=1)
     second = await edited(house, "write", "Two")
     history = (await house.client.get("/api/rules/write/history")).json()["items"]
@@ -178,7 +178,7 @@ async def test_texts_of_lines_that_come_again_and_again_are_compared(house: Hous
 async def test_an_earlier_version_is_put_in_force_again(house: House) -> None:
     first = await edited(house, "write", "One")
     await edited(house, "write", "Two")
-    body = {"version": first["version"], "actor": "Ada"}
+    body = {"version": first["version"]}
     answer = await house.client.post("/api/rules/write/restore", json=body)
     now = answer.json()
     assert (answer.status_code, now["content"], now["source"]) == (200, "One", "edited")

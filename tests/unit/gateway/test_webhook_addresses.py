@@ -19,6 +19,7 @@ from shared.domain.notices import webhook_url
 from shared.errors import Misconfigured
 from shared.local.environment import SERVICES, Environment
 from shared.settings import Webhook, load, secrets
+from shared.testing.access import KEY
 from tests.unit.gateway.receiver import receiving
 
 if TYPE_CHECKING:
@@ -294,7 +295,10 @@ def test_in_a_local_plant_only_the_gateway_is_told_the_secret(monkeypatch: pytes
         dsn="postgresql://127.0.0.1:1/none",
         simulator="http://127.0.0.1:1",
         keys={},
+        first_key=str(KEY),
         extra={},
     )
     told = {service for service in SERVICES if "sixteen letters!" in plant.of(service, 1).values()}
     assert told == {"gateway"}
+    knowing = {service for service in SERVICES if str(KEY) in plant.of(service, 1).values()}
+    assert knowing == {"gateway"}

@@ -17,6 +17,7 @@ from shared.errors import LogUnavailable
 from shared.heartbeats import Backlog, Beat
 from shared.runtime.beats import beating
 from shared.testing import NOW
+from shared.testing.access import BEARER
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -75,7 +76,9 @@ class Counter:
 async def status(house: House, workforce: Workforce) -> Any:
     app = create_app(replace(house.gateway, workforce=workforce))
     transport = httpx.ASGITransport(app=app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://galley") as client:
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://galley", headers=BEARER
+    ) as client:
         answer = await client.get("/api/queue/worker-status")
         assert answer.status_code == 200, answer.text
         return answer.json()

@@ -88,6 +88,7 @@ def test_a_key_is_told_to_those_who_call_its_provider_only(
         passwords={"research": "p", "write": "p"},
         dsn="",
         simulator="http://sim",
+        first_key="galley_key",
         keys={"claude": "secret"},
         extra={},
     )

@@ -1,0 +1,1 @@
+"""Who may ask for what: keys, roles, and what every request has to show."""

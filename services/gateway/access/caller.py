@@ -1,0 +1,25 @@
+"""Who asks: the key a request came with, as far as a route may know it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from shared.domain.keys import Role
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """`name` is the actor of everything this key does; `id` is empty for who came without one."""
+
+    tenant: str
+    id: str
+    name: str
+    role: Role
+
+
+NOBODY: Final = Caller(tenant="", id="", name="nobody", role=Role.VIEWER)
+"""Who came without a key, to an address that asks for none."""
+
+CALLER: Final = "galley.caller"
+"""Where an ASGI scope tells who asks."""
