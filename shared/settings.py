@@ -128,6 +128,22 @@ class FirstKeySettings(BaseSettings):
         return name
 
 
+class Door(BaseSettings):
+    """What the gateway is called, and how much it lets one key ask."""
+
+    model_config = _settings("")
+
+    hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = Field(
+        default=(), description="names people reach the gateway by, e.g. galley.example.org"
+    )
+    requests_per_s: float = Field(
+        default=1_000, gt=0, le=1_000_000, description="requests a second one key may make"
+    )
+    streams_per_key: int = Field(
+        default=1_000, ge=1, le=100_000, description="streams one key may have open"
+    )
+
+
 class Caller(BaseSettings):
     """With which key the command line asks a gateway."""
 

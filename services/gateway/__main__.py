@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from services.gateway.access.first import first_key, require_keys
+from services.gateway.access.limits import Allowed
 from services.gateway.app import create_app
 from services.gateway.notices.running import telling, watched
 from services.gateway.provenance import foreign, until
@@ -83,11 +84,14 @@ def _assembled(
     *,
     signs: bool,
 ) -> tuple[Gateway, Pulse]:
+    door = configured.load(configured.Door)
     return assemble(
         tenant=process.tenant,
         events=open_log(connection, GATEWAY),
         documents=documents,
         first=first,
+        allowed=Allowed(door.requests_per_s, door.streams_per_key),
+        hosts=door.hosts,
         media=open_media(connection),
         live=open_live(connection),
         beats=open_beats(connection),

@@ -9,8 +9,9 @@ from fastapi.middleware import Middleware
 from starlette.routing import Route
 
 from services.gateway import pages
-from services.gateway.access import keys_api
+from services.gateway.access import keys_api, sessions_api
 from services.gateway.access.admission import Admission
+from services.gateway.access.border import Border
 from services.gateway.budgets import budgets_api
 from services.gateway.control import control, redo
 from services.gateway.documents import model_choices, profiles, rules, settings_api
@@ -47,6 +48,7 @@ ROUTERS = (
     rules.router,
     settings_api.router,
     keys_api.router,
+    sessions_api.router,
     queue.router,
     dead_letters.router,
     worker_status.router,
@@ -78,8 +80,14 @@ def create_app(gateway: Gateway) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
         middleware=[
+            Middleware(Border, hosts=gateway.hosts),
             Middleware(problems.Unexpected),
-            Middleware(Admission, keyring=gateway.keyring, patience_s=gateway.patience_s),
+            Middleware(
+                Admission,
+                keyring=gateway.keyring,
+                limits=gateway.limits,
+                patience_s=gateway.patience_s,
+            ),
             Middleware(BodyLimit, allowances=[redo.UPLOAD, redo.DESCRIPTION, batch.BODY]),
         ],
     )

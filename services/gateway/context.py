@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from services.gateway.access.caller import Caller
     from services.gateway.access.keyring import Keyring
+    from services.gateway.access.limits import Limits
     from services.gateway.control.commands import Clock
     from services.gateway.documents.model_choices import Choices
     from services.gateway.posts.views import Views
@@ -44,6 +45,7 @@ class Gateway:
 
     tenant: str
     keyring: Keyring
+    limits: Limits
     events: PostLog
     documents: Documents
     media: Media
@@ -61,6 +63,7 @@ class Gateway:
     gathering: Gathering = field(default_factory=Gathering)
     darkroom: Darkroom = field(default_factory=Darkroom)
     caller: Caller = NOBODY
+    hosts: tuple[str, ...] = ()
     simulated: tuple[str, ...] = ()
     signs: bool = False
     day_usd: float | None = None

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 
+from services.gateway.access.caller import NOBODY
 from services.gateway.context import Wired
 from services.gateway.rows import ReadModelAway
+from services.gateway.web.problems import WITH_A_KEY
 from services.gateway.web.schemas import PostFilter
 from shared.domain.status import current_stage
 from shared.domain.values import ORDER
@@ -39,6 +41,9 @@ _HEADERS = {
 
 @router.get("/")
 async def index(gateway: Wired) -> HTMLResponse:
+    """The posts; to who came without a key, where to find one."""
+    if gateway.caller is NOBODY:
+        return HTMLResponse(_asset("enter.html"), status_code=401, headers=_HEADERS | WITH_A_KEY)
     return HTMLResponse(
         Template(_asset("index.html")).substitute(
             banner=_banner(gateway.simulated), posts=await _posts(gateway)

@@ -11,6 +11,7 @@ import asyncpg
 
 from services.gateway import duties
 from services.gateway.access.keyring import Keyring
+from services.gateway.access.limits import EVERYBODY, Limits
 from services.gateway.context import Gateway
 from services.gateway.documents.model_choices import choices
 from services.gateway.documents.shipped import shipped_rules
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
     from services.gateway.access.first import FirstKey
+    from services.gateway.access.limits import Allowed
     from services.gateway.control.commands import Clock
     from services.gateway.rows import Pool
     from shared.domain.values import ModelSettings, Stage
@@ -67,6 +69,8 @@ def assemble(
     monotonic: Callable[[], float],
     models: Mapping[Stage, ModelSettings],
     first: FirstKey | None = None,
+    allowed: Allowed = EVERYBODY,
+    hosts: tuple[str, ...] = (),
     simulated: tuple[str, ...] = (),
     signs: bool = False,
     day_usd: float | None = None,
@@ -87,6 +91,8 @@ def assemble(
     gateway = Gateway(
         tenant=tenant,
         keyring=keyring,
+        limits=Limits(allowed, monotonic),
+        hosts=hosts,
         events=events,
         documents=documents,
         media=media,

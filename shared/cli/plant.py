@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from shared.cli.place import Place
     from shared.cli.signals import Signals
     from shared.domain.values import Provider
 
@@ -114,6 +115,7 @@ async def _shown(console: Console, plan: Plan) -> AsyncIterator[tuple[Plant, Sig
             ) as plant:
                 told.up(plant.kill)
                 say(console, f"Galley is up at {plant.address.gateway}/", "bold green")
+                await enter(console, plant_at(Layout(plan.data), plant.address.gateway))
                 _banner(console, plan)
                 yield plant, told
                 told.stopping.set()
@@ -121,6 +123,14 @@ async def _shown(console: Console, plan: Plan) -> AsyncIterator[tuple[Plant, Sig
         finally:
             narrator.done()
     say(console, "Stopped at once; the log is whole." if told.twice else "Stopped.")
+
+
+async def enter(console: Console, place: Place) -> None:
+    """Print a link for a browser."""
+    async with Gateway(place.url, place.key) as gateway:
+        link = await gateway.link()
+    say(console, "For your browser, once and within 15 minutes:")
+    console.out(f"  {place.url}{link['path']}", highlight=False)
 
 
 def _banner(console: Console, plan: Plan) -> None:

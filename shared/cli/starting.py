@@ -9,6 +9,7 @@ import typer
 
 from shared.cli import doctor, plant, posts
 from shared.cli.options import BEGIN, Data, Url, finish
+from shared.cli.place import place_of
 from shared.cli.terminal import out
 from shared.local.environment import PROVIDERS
 from shared.local.layout import DEFAULT, Layout
@@ -68,6 +69,12 @@ def up(
     """Start nats-server, Postgres and all eight services on this machine, and stay up."""
     planned = plant.plan(data, port=port, live=live, simulate=simulate or (), instant=instant)
     return finish(plant.up(out(), planned, reload=reload))
+
+
+@app.command(rich_help_panel=BEGIN)
+def enter(url: Url = "", data: Data = Path(DEFAULT)) -> int:
+    """Print a link that lets a browser in, once and within 15 minutes."""
+    return finish(plant.enter(out(), place_of(url, data)))
 
 
 @app.command(rich_help_panel=BEGIN, name="doctor")

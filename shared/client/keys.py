@@ -30,6 +30,13 @@ class MadeKey(ApiKey):
     key: str
 
 
+class Link(TypedDict):
+    """Where a browser gets a session: once, until it `expires`."""
+
+    path: str
+    expires: str
+
+
 class _ApiKeys(TypedDict):
     items: Sequence[ApiKey]
 
@@ -57,6 +64,10 @@ class Keys(Requests):
         return await self._changed(
             MadeKey, "POST", "/api/keys", body=given(asked), key=idempotency_key
         )
+
+    async def link(self) -> Link:
+        """A link that lets a browser in, in the name of this key."""
+        return await self._changed(Link, "POST", "/api/session/links")
 
     async def revoke_key(
         self,

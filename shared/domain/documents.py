@@ -19,6 +19,7 @@ from pydantic import ConfigDict, Field, JsonValue, ValidationError
 
 from shared.domain.keys import key_in, used_in
 from shared.domain.profiles import Profile
+from shared.domain.sessions import session_in
 from shared.domain.values import CommandRef, GateMode, Stage, Value
 from shared.errors import Malformed, TooNew
 
@@ -38,6 +39,7 @@ class Kind(StrEnum):
     KEY = "key"
     USED = "used"
     """When a key was used last, apart from the key itself: it changes all the time."""
+    SESSION = "session"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,10 @@ def rules_ref(tenant: str, stage: Stage) -> DocRef:
 
 def key_ref(tenant: str, key: str) -> DocRef:
     return DocRef(tenant, Kind.KEY, key)
+
+
+def session_ref(tenant: str, session: str) -> DocRef:
+    return DocRef(tenant, Kind.SESSION, session)
 
 
 def used_ref(tenant: str, key: str) -> DocRef:
@@ -171,6 +177,8 @@ def version_of(ref: DocRef, seq: int, data: bytes) -> Version:
             key_in(version)
         case Kind.USED:
             used_in(version)
+        case Kind.SESSION:
+            session_in(version)
     return version
 
 

@@ -178,6 +178,7 @@ async def press(
             backlogs=open_backlogs(connection),
             rows=rows,
             clock=lambda: datetime.now(UTC),
+            hosts=("galley",),
             first=FirstKey(KEY, "local", documents, lambda: datetime.now(UTC)),
             monotonic=lambda: monotonic() + ticked[0],
             models=Models(models={}, perplexity_wire="agent").of_stages(),

@@ -10,16 +10,21 @@ from shared.domain.keys import Role
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """`name` is the actor of everything this key does; `id` is empty for who came without one."""
+    """`name` is the actor of everything this key does; `id` is empty for who came without one,
+    `session` for who came with the key itself."""
 
     tenant: str
     id: str
     name: str
     role: Role
+    session: str = ""
 
 
 NOBODY: Final = Caller(tenant="", id="", name="nobody", role=Role.VIEWER)
 """Who came without a key, to an address that asks for none."""
+
+COOKIE: Final = "galley"
+"""The cookie that a session is shown with."""
 
 CALLER: Final = "galley.caller"
 """Where an ASGI scope tells who asks."""

@@ -7,9 +7,9 @@ revoked; a gateway that others can reach does not start where no key at all woul
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
+from services.gateway.access.border import is_loopback
 from shared.domain.documents import Document, Kind, Standing, Version, key_ref
 from shared.domain.keys import ApiKey, KeyText, Role, key_in, key_text
 from shared.errors import Conflict, Misconfigured
@@ -64,16 +64,9 @@ def first_key(settings: FirstKeySettings, documents: Documents, clock: Clock) ->
 
 async def require_keys(documents: Documents, host: str, first: FirstKey | None) -> None:
     """Raises `Misconfigured` when others could reach a gateway that knows no key."""
-    if first is not None or _is_loopback(host):
+    if first is not None or is_loopback(host):
         return
     now = [key_in(each.version) for each in await documents.everywhere(Kind.KEY)]
     if not any(key is not None and key.revoked is None for key in now):
         message = f"the log holds no key, and {host} is not of this machine alone"
         raise Misconfigured(f"{message}: set GALLEY_FIRST_KEY, or listen on 127.0.0.1")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 from contextlib import suppress
+from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -16,6 +17,7 @@ import structlog
 
 from services.gateway.access.caller import Caller
 from services.gateway.access.refused import KeysUnknown, Unauthenticated
+from services.gateway.access.sessions import Sessions
 from shared.domain.documents import DocRef, Document, Kind, key_ref, ref_of, used_ref
 from shared.domain.keys import key_in, key_text, used_in
 from shared.errors import Conflict, LogError
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from services.gateway.access.first import FirstKey
+    from services.gateway.access.sessions import Begun
     from services.gateway.control.commands import Clock
     from shared.domain.documents import Standing
     from shared.domain.keys import ApiKey, KeyText
@@ -36,7 +39,7 @@ log = structlog.get_logger()
 _PAUSE_S = 0.5
 _USE_TOLD_EVERY_S = 60.0
 _NO_DIGEST: Final = sha256(b"").hexdigest()
-_KINDS: Final = frozenset({Kind.KEY, Kind.USED})
+_KINDS: Final = (Kind.KEY, Kind.USED, Kind.SESSION)
 
 
 class Held(NamedTuple):
@@ -68,6 +71,7 @@ class Keyring:
         self._keys = dict[_Name, Held]()
         self._told = dict[_Name, _Use]()
         self._used = dict[_Name, "datetime"]()
+        self.sessions = Sessions()
 
     # --- who asks -----------------------------------------------------------------------------
 
@@ -91,8 +95,32 @@ class Keyring:
             raise KeysUnknown
         text = key_text(said)
         held = self._keys.get((text.tenant, text.id)) if text else None
-        if not _same(text, held) or held is None:
+        if not _same(text, held.key.digest if held else None) or held is None:
             raise Unauthenticated("this key is not known here")
+        return self._admitted(held)
+
+    def in_session(self, said: str) -> Caller:
+        """Whose session this is. Raises `Unauthenticated`, `KeysUnknown`."""
+        if not self._loaded.is_set():
+            raise KeysUnknown
+        begun = self._begun(said)
+        held = self._keys.get((begun.ref.tenant, begun.session.key)) if begun else None
+        if begun is None or begun.session.link or held is None:
+            raise Unauthenticated("this session is over: show a key, or follow a new link")
+        return replace(self._admitted(held), session=begun.ref.id)
+
+    def link(self, said: str) -> Begun | None:
+        """The link that this is, if it leads anywhere."""
+        begun = self._begun(said)
+        return begun if begun is not None and begun.session.link else None
+
+    def _begun(self, said: str) -> Begun | None:
+        text = key_text(said)
+        begun = self.sessions.get(text)
+        same = _same(text, begun.session.digest if begun else None)
+        return begun if same and begun and begun.session.lives(self._clock()) else None
+
+    def _admitted(self, held: Held) -> Caller:
         now = self._clock()
         if not held.key.lives(now):
             gone = "was revoked" if held.key.revoked else "has expired"
@@ -132,10 +160,13 @@ class Keyring:
 
     def take(self, now: Standing) -> None:
         """How a document of ours stands; an older look than the last changes nothing."""
-        if now.ref.kind is Kind.KEY:
-            self._take_key(now)
-        else:
-            self._take_use(now)
+        match now.ref.kind:
+            case Kind.KEY:
+                self._take_key(now)
+            case Kind.SESSION:
+                self.sessions.take(now)
+            case _:
+                self._take_use(now)
 
     def _take_key(self, now: Standing) -> None:
         name = now.ref.tenant, now.ref.id
@@ -178,11 +209,12 @@ class Keyring:
 
     async def _load(self) -> None:
         self._foreign = False
-        found = [*await self._documents.everywhere(Kind.KEY)]
-        found += await self._documents.everywhere(Kind.USED)
+        found = [each for kind in _KINDS for each in await self._documents.everywhere(kind)]
         self._keys, self._told = {}, {}
+        self.sessions.clear()
         for each in found:
             self.take(each)
+        self.sessions.forget(self._clock())
         if self._first is not None and (written := await self._first.introduced(self)) is not None:
             self.take(written)
         if not self._foreign:
@@ -206,6 +238,7 @@ class Keyring:
         while True:
             await asyncio.sleep(_USE_TOLD_EVERY_S)
             await self.tell_uses()
+            self.sessions.forget(self._clock())
 
     async def tell_uses(self) -> None:
         """At most one small message for a key in a minute, by whichever replica comes first."""
@@ -228,10 +261,10 @@ class Keyring:
 _MOST = 500
 
 
-def _same(text: KeyText | None, held: Held | None) -> bool:
-    """Compared in constant time, and for an unknown key against nothing: both take as long."""
+def _same(text: KeyText | None, digest: str | None) -> bool:
+    """Compared in constant time, and for an unknown one against nothing: both take as long."""
     said = text.digest if text else _NO_DIGEST
-    return hmac.compare_digest(said, held.key.digest if held else "0" * len(said)) and bool(held)
+    return hmac.compare_digest(said, digest or "0" * len(said)) and digest is not None
 
 
 def held_in(keyring: Keyring, tenant: str, key: str) -> Held | None:

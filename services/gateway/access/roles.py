@@ -51,6 +51,10 @@ LEAST: Final[Mapping[Role, tuple[str, ...]]] = {
         f"GET {_DEAD}",
         "GET /api/logs",
         "GET /api/costs",
+        "GET /api/session",
+        "POST /api/session",
+        "POST /api/session/links",
+        "DELETE /api/session",
     ),
     Role.REVIEWER: (f"POST {_POST}/approve", f"POST {_POST}/reject"),
     Role.EDITOR: (
@@ -90,6 +94,10 @@ LEAST: Final[Mapping[Role, tuple[str, ...]]] = {
 
 OPEN: Final = frozenset({"/livez", "/readyz", "/health", "/style.css", "/openapi.json"})
 """What asks for no key, because it tells nothing of anybody."""
+ENTRANCE: Final = "/enter/"
+"""Begins the addresses of links, which are keys of a kind themselves."""
+WELCOME: Final = "/"
+"""Tells who comes without a key where to find one."""
 
 
 def _compiled() -> dict[str, list[tuple[re.Pattern[str], Role]]]:

@@ -23,7 +23,7 @@ router = APIRouter(tags=["files"], responses=READ)
 
 _NOSNIFF = {"X-Content-Type-Options": "nosniff"}
 _INERT = {**_NOSNIFF, "Content-Security-Policy": "default-src 'none'; sandbox"}
-_FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable", **_INERT}
+_FOR_EVER = {"Cache-Control": "private, max-age=31536000, immutable", **_INERT}
 
 
 def _answers(*media_types: str) -> Responses:

@@ -28,6 +28,8 @@ _ANYWHERE = {
     "400": "not understood",
     "401": "no key, or none that counts",
     "403": "the role of the key is too low",
+    "421": "this gateway is not called so",
+    "429": "too many at a time; Retry-After says when to try again",
     "500": "a defect of ours; the id names it",
     "503": "not now; try again",
 }

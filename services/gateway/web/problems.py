@@ -16,6 +16,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
+from services.gateway.access.limits import TooMany
 from services.gateway.access.refused import (
     Forbidden,
     KeysUnknown,
@@ -59,7 +60,7 @@ _UNSAFE = re.compile(r"[^\w .\[\]-]")
 _AGAIN = {"Retry-After": "1"}
 _UPGRADED = {"Retry-After": "30"}
 """The next look is worth it when newer code has been started."""
-_WITH_A_KEY = {"WWW-Authenticate": 'Bearer realm="galley"'}
+WITH_A_KEY = {"WWW-Authenticate": 'Bearer realm="galley"'}
 
 
 class Unusable(GalleyError):
@@ -146,6 +147,8 @@ def answer(error: Exception) -> JSONResponse:
         return _refused(error)
     if isinstance(error, WrongMethod):
         return problem(405, "method-not-allowed", str(error), {"Allow": error.allowed})
+    if isinstance(error, TooMany):
+        return problem(429, "too-many", str(error), {"Retry-After": str(error.after)})
     if isinstance(error, StaleVersion):
         return problem(409, "stale", str(error), version=error.version)
     if isinstance(error, NewerVersion):
@@ -160,7 +163,7 @@ _KNOWN: Sequence[tuple[type[GalleyError], int, str, Mapping[str, str] | None]] =
     (NoSuchPost, 404, "no-such-post", None),
     (NoSuchProfile, 404, "no-such-profile", None),
     (Missing, 404, "not-found", None),
-    (Unauthenticated, 401, "unauthenticated", _WITH_A_KEY),
+    (Unauthenticated, 401, "unauthenticated", WITH_A_KEY),
     (Forbidden, 403, "forbidden", None),
     (KeysUnknown, 503, "keys-unknown", _AGAIN),
     (NameTaken, 409, "name-taken", None),

@@ -210,6 +210,7 @@ async def house() -> AsyncIterator[House]:
             monotonic=monotonic,
             models=Models(models={}, perplexity_wire="agent").of_stages(),
             signs=True,
+            hosts=("galley",),
             patience_s=0.2,
             heartbeat_s=0.2,
         )
