@@ -81,8 +81,15 @@ class Gateway:
         return self.caller.name
 
     def bound(self, caller: Caller) -> Gateway:
-        """The same for one request: in the name of who asks."""
-        return replace(self, caller=caller, tenant=caller.tenant)
+        """The same for one request: in the name of who asks, and of their tenant only."""
+        tenant = caller.tenant
+        return replace(
+            self,
+            caller=caller,
+            tenant=tenant,
+            past=self.past.of(tenant),
+            queue=self.queue.of(tenant),
+        )
 
 
 async def _of(request: Request) -> Gateway:

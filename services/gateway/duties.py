@@ -64,7 +64,7 @@ async def budgets(gateway: Gateway, waking: Waking, *, releasing: bool) -> None:
 async def once(gateway: Gateway) -> None:
     """Do what is due now. What cannot be done now is tried again next time."""
     try:
-        due = await gateway.rows.due(gateway.tenant, gateway.clock(), _MOST)
+        due = await gateway.rows.due(gateway.clock(), _MOST)
     except ReadModelAway as error:
         log.warning("duties.read_model_away", why=str(error.__cause__))
         return

@@ -157,17 +157,17 @@ class ReadModel:
             rows = await look.fetch(*listing.told(tenant, post, after, until, most))
         return [(row["post_id"], _entry(row)) for row in rows]
 
-    async def due(self, tenant: str, now: datetime, most: int) -> list[tuple[PostRef, Post]]:
-        """Posts whose time has come: a deferred run to wake, a review whose deadline has passed."""
+    async def due(self, now: datetime, most: int) -> list[tuple[PostRef, Post]]:
+        """Posts of every tenant whose time has come: a deferred run to wake, a review whose
+        deadline has passed."""
         async with self.look() as look:
             rows = await look.fetch(
-                "select id, state from posts where tenant = $1 and due_at <= $2"
-                " and waits_for in ('time', 'person') and not deleted order by due_at limit $3",
-                tenant,
+                "select tenant, id, state from posts where due_at <= $1"
+                " and waits_for in ('time', 'person') and not deleted order by due_at limit $2",
                 now,
                 most,
             )
-        return [(PostRef(tenant, row["id"]), _state(row["state"])) for row in rows]
+        return [(PostRef(row["tenant"], row["id"]), _state(row["state"])) for row in rows]
 
     async def out_of_budget(
         self, tenant: str, now: datetime, after: UUID, most: int

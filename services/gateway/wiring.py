@@ -83,7 +83,7 @@ def assemble(
     """The gateway and the pulse of its duties. Alive: its loops turn. Ready: it follows the log."""
     followed, attended = Pulse(monotonic), Pulse(monotonic)
     keyring = Keyring(documents, clock, first)
-    feed = Feed(events, live, tenant, beat=followed.beat, beside=keyring)
+    feed = Feed(events, live, beat=followed.beat, beside=keyring)
     alive: dict[str, Check] = {
         "feed": lambda: followed.check(_FEED_STUCK_S),
         "duties": lambda: attended.check(_DUTIES_STUCK_S),

@@ -27,36 +27,37 @@ KEPT: Final = 16
 class Rulebook:
     """The rules of one stage, in every version."""
 
-    def __init__(self, shipped: str, documents: Documents, tenant: str, stage: Stage) -> None:
+    def __init__(self, shipped: str, documents: Documents, stage: Stage) -> None:
         self._shipped = shipped
         self._documents = documents
-        self._ref: DocRef = rules_ref(tenant, stage)
-        self._known: OrderedDict[int, str] = OrderedDict()
+        self._stage = stage
+        self._known: OrderedDict[tuple[str, int], str] = OrderedDict()
 
-    async def text(self, version: int | None) -> str:
-        """These rules; None asks for the shipped ones.
+    async def text(self, tenant: str, version: int | None) -> str:
+        """These rules of a tenant; None asks for the shipped ones.
 
         Raises `Permanent` when there is no such version, `LogUnavailable`.
         """
         if version is None:
             return self._shipped
-        if version in self._known:
-            return self._known[version]
-        text = self._known[version] = await self._read(version)
+        known = tenant, version
+        if known in self._known:
+            return self._known[known]
+        text = self._known[known] = await self._read(rules_ref(tenant, self._stage), version)
         while len(self._known) > KEPT:
             self._known.popitem(last=False)
         return text
 
-    async def _read(self, version: int) -> str:
+    async def _read(self, ref: DocRef, version: int) -> str:
         for _ in range(READS):
-            if (text := await self._look(version)) is not None:
+            if (text := await self._look(ref, version)) is not None:
                 return text
             await asyncio.sleep(PAUSE)
         raise _missing(version)
 
-    async def _look(self, version: int) -> str | None:
+    async def _look(self, ref: DocRef, version: int) -> str | None:
         try:
-            return rules_text(await self._documents.at(self._ref, version))
+            return rules_text(await self._documents.at(ref, version))
         except Malformed as error:
             raise _missing(version) from error
 

@@ -186,7 +186,7 @@ class StageRunner:
         desk: Table | None = None
         command: StageCommand
         try:
-            rules = await self._rules.text(view.request.rules)
+            rules = await self._rules.text(view.ref.tenant, view.request.rules)
             desk = Table(view, calls, self._tools, rules, self._settings)
             async with limit:
                 work = await self._function(desk)

@@ -87,7 +87,7 @@ async def _serve(
             function,
             tools=tools,
             live=open_live(connection),
-            rules=Rulebook(rules, documents, process.tenant, stage),
+            rules=Rulebook(rules, documents, stage),
             settings=configured.load(configured.Models).of_stages()[stage],
             worker=f"{socket.gethostname()}/{os.getpid()}",
         )

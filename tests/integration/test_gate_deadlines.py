@@ -121,7 +121,7 @@ async def test_a_changed_deadline_moves_the_review_that_waits(plant: Plant) -> N
     plant.at[0] += timedelta(hours=1)
     async with plant.projecting():
         pass
-    assert await plant.gateway.rows.due("main", plant.at[0], 10) == []
+    assert await plant.gateway.rows.due(plant.at[0], 10) == []
     await duties.once(plant.gateway)
     assert await facts(plant, post, GateExpired) == 0
     sooner = {"gate_deadline_s": 1_800, "gate_outcome": "approve"}
@@ -142,11 +142,11 @@ async def test_paused_runs_whose_time_has_come_do_not_crowd_out_the_others(plant
     assert (await plant.client.post(f"/api/posts/{post}/pause")).status_code < 300
     async with plant.projecting():
         pass
-    assert await plant.gateway.rows.due("main", until, 10) == []
+    assert await plant.gateway.rows.due(until, 10) == []
     assert (await plant.client.post(f"/api/posts/{post}/resume")).status_code < 300
     async with plant.projecting():
         pass
-    assert [ref.id for ref, _ in await plant.gateway.rows.due("main", until, 10)] == [post]
+    assert [ref.id for ref, _ in await plant.gateway.rows.due(until, 10)] == [post]
     plant.at[0] = until
     await duties.once(plant.gateway)
     assert (await folded(plant, post)).active is not None

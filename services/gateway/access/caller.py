@@ -20,6 +20,9 @@ class Caller:
     session: str = ""
 
 
+TENANT_OF_ALL: Final = "main"
+"""Its admins make the first keys of other tenants, and see how busy the press is."""
+
 NOBODY: Final = Caller(tenant="", id="", name="nobody", role=Role.VIEWER)
 """Who came without a key, to an address that asks for none."""
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 
+from services.gateway.access.caller import TENANT_OF_ALL
 from services.gateway.access.keyring import Held, held_in
 from services.gateway.access.keys_models import (
-    TENANT_OF_ALL,
     KeyMade,
     KeyOrder,
     KeyRead,

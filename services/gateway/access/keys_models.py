@@ -16,9 +16,6 @@ from shared.domain.keys import NAME, Role
 type Name = Annotated[str, Field(min_length=1, max_length=64, pattern=NAME)]
 type Tenant = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 
-TENANT_OF_ALL = "main"
-"""Its admins make the first keys of other tenants."""
-
 
 class KeyOrder(Asked):
     """`tenant` is another than one's own; only admins of `main` may say it."""

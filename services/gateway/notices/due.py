@@ -24,19 +24,21 @@ class Due(NamedTuple):
     lost: bool = False
 
 
-async def due(rows: ReadModel, tenant: str, now: datetime, most: int) -> list[Due]:
-    """The notices whose time has come, the longest due first. Raises `ReadModelAway`."""
+async def due(rows: ReadModel, now: datetime, most: int) -> list[Due]:
+    """The notices of every tenant whose time has come, the longest due first.
+
+    Raises `ReadModelAway`.
+    """
     async with rows.look() as look:
         found = await look.fetch(
-            "select post_id, seq, event, attempt, state from notices"
-            " where tenant = $1 and due_at <= $2 order by due_at, seq limit $3",
-            tenant,
+            "select tenant, post_id, seq, event, attempt, state from notices"
+            " where due_at <= $1 order by due_at, seq limit $2",
             now,
             most,
         )
     return [
         Due(
-            PostRef(tenant, row["post_id"]),
+            PostRef(row["tenant"], row["post_id"]),
             row["seq"],
             row["event"],
             row["attempt"],

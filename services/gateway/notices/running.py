@@ -38,8 +38,8 @@ def configured(gateway: Gateway, settings: WebhookSettings) -> Configured:
     """Whom to tell: as the settings document says, or by default as the environment does."""
     default = Webhook(url=settings.url, events=settings.events) if settings.url else None
 
-    async def chosen() -> Webhook | None:
-        return await webhook(gateway) or default
+    async def chosen(tenant: str) -> Webhook | None:
+        return await webhook(replace(gateway, tenant=tenant)) or default
 
     return chosen
 

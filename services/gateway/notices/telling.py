@@ -39,8 +39,8 @@ _EVERY_S = 1.0
 _MOST = 32
 _AT_ONCE = 8
 
-type Configured = Callable[[], Awaitable[Webhook | None]]
-"""Who wants to be told, as it is set now."""
+type Configured = Callable[[str], Awaitable[Webhook | None]]
+"""Who of a tenant wants to be told, as it is set now."""
 
 
 class Signing(NamedTuple):
@@ -73,7 +73,7 @@ class Notices:
         """Tell what is due now. What cannot be told now is tried again next time."""
         gateway = self._gateway
         try:
-            waiting = await due(gateway.rows, gateway.tenant, gateway.clock(), _MOST)
+            waiting = await due(gateway.rows, gateway.clock(), _MOST)
         except ReadModelAway as error:
             log.warning("notices.read_model_away", why=str(error.__cause__))
             return
@@ -93,7 +93,7 @@ class Notices:
         """Claim the next attempt and make it, unless somebody else has, or nobody wants it."""
         if each in self._settled:
             return
-        webhook = await self._configured()
+        webhook = await self._configured(each.ref.tenant)
         history = await self._gateway.events.read(each.ref)
         body = message(history, each.told, each.event, self._signing.desk_url)
         if body is None:

@@ -93,7 +93,7 @@ class Views:
         view, until = _of_log(history, rows), max(history.last, min_seq)
         lines: list[Entry] = []
         try:
-            async with aclosing(self._past.entries(ref.id, 0, until)) as pages:
+            async with aclosing(self._past.of(ref.tenant).entries(ref.id, 0, until)) as pages:
                 async for page in pages:
                     lines += [entry for _, entry in page]
         except (LogUnavailable, ReadModelAway) as error:

@@ -76,6 +76,10 @@ class QueueRows:
         self._rows = rows
         self._tenant = tenant
 
+    def of(self, tenant: str) -> QueueRows:
+        """The same of another tenant."""
+        return QueueRows(self._rows, tenant)
+
     async def counts(self) -> Counted:
         async with self._rows.look() as look:
             seq = int(await look.fetchval("select seq from position") or 0)

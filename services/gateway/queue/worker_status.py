@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from fastapi import APIRouter
 
+from services.gateway.access.caller import TENANT_OF_ALL
 from services.gateway.context import Wired
 from services.gateway.rows import ReadModelAway
 from services.gateway.web.answers import Answer
@@ -88,7 +89,10 @@ async def _stage(gateway: Gateway, stage: Stage, completed: dict[Stage, datetime
         "slots": sum(beat.slots for beat in beats) if beats else None,
         "last_completed_at": completed.get(stage),
     }
-    if backlog is not None:
+    if gateway.tenant != TENANT_OF_ALL:
+        # How much there is to do is everybody's, and so nobody's business but the operator's.
+        known = {"last_completed_at": completed.get(stage)}
+    elif backlog is not None:
         known |= {"queued": backlog.queued, "in_flight": backlog.in_flight}
         known["oldest_waiting_s"] = _age(gateway, backlog.oldest)
     return _service(stage, beats).model_copy(update=known)

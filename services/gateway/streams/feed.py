@@ -8,6 +8,7 @@ post end when it is deleted.
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
@@ -30,6 +31,9 @@ log = structlog.get_logger()
 
 _CAPACITY = 1_000
 _PAUSE_S = 0.5
+
+type _Watched = tuple[str, UUID | None]
+"""A post, or all posts of a tenant."""
 
 
 class Beside(Protocol):
@@ -79,7 +83,6 @@ class Feed:
         self,
         events: EventLog,
         live: Live,
-        tenant: str,
         *,
         beat: Callable[[], None] = lambda: None,
         beside: Beside | None = None,
@@ -87,15 +90,14 @@ class Feed:
     ) -> None:
         self._events = events
         self._live = live
-        self._tenant = tenant
         self._beat = beat
         self._beside = beside or _Nobody()
         self._capacity = capacity
         self._identity: str | None = None
         self._position: int | None = None
         self._moved = asyncio.Event()
-        self._drafts = Drafts()
-        self._watching: dict[UUID | None, set[Subscription]] = {}
+        self._drafts = defaultdict[str, Drafts](Drafts)
+        self._watching: dict[_Watched, set[Subscription]] = {}
         self._closed = False
 
     @property
@@ -103,21 +105,23 @@ class Feed:
         """The last sequence seen; None until the log has been reached."""
         return self._position
 
-    def join(self, post: UUID | None) -> Subscription:
-        """Everything from now on of one post, or of all. Raises `LogUnavailable` before the first
-        sight of the log and once the gateway is closing."""
+    def join(self, tenant: str, post: UUID | None) -> Subscription:
+        """Everything from now on of one post, or of all of a tenant.
+
+        Raises `LogUnavailable` before the first sight of the log and once the gateway is closing.
+        """
         if self._position is None or self._closed:
             raise LogUnavailable("the gateway does not follow the log now")
-        drafts = self._drafts.of(post, ORDER) if post is not None else ()
+        drafts = self._drafts[tenant].of(post, ORDER) if post is not None else ()
         subscription = Subscription(self._position, drafts, self._capacity)
-        self._watching.setdefault(post, set()).add(subscription)
+        self._watching.setdefault((tenant, post), set()).add(subscription)
         return subscription
 
-    def leave(self, post: UUID | None, subscription: Subscription) -> None:
-        watching = self._watching.get(post, set())
+    def leave(self, tenant: str, post: UUID | None, subscription: Subscription) -> None:
+        watching = self._watching.get((tenant, post), set())
         watching.discard(subscription)
         if not watching:
-            self._watching.pop(post, None)
+            self._watching.pop((tenant, post), None)
 
     async def reached(self, seq: int) -> None:
         """Wait until the feed has seen this sequence."""
@@ -169,21 +173,19 @@ class Feed:
         if stored.ref is None:
             self._beside.heard(stored.subject)
             return
-        if stored.ref.tenant != self._tenant:
-            return
-        post, watched = stored.ref.id, self._watched(stored.ref.id)
+        ref, watched = stored.ref, self._watched(stored.ref)
         # Most messages end no text and are watched by nobody: those are not even decoded.
         if not (watched or may_end_a_text(stored.subject)) or stored.fact is None:
             return
-        self._drafts.ended(post, stored.fact)
+        self._drafts[ref.tenant].ended(ref.id, stored.fact)
         if isinstance(stored.fact, PostDeleted):
-            self._cut(post)
+            self._cut((ref.tenant, ref.id))
         entry = journal(Recorded(stored.seq, stored.fact)) if watched else None
         if entry is not None:
-            self._send(of_entry(post, entry), post, None)
+            self._send(of_entry(ref.id, entry), (ref.tenant, ref.id), (ref.tenant, None))
 
-    def _watched(self, post: UUID) -> bool:
-        return post in self._watching or None in self._watching
+    def _watched(self, ref: PostRef) -> bool:
+        return (ref.tenant, ref.id) in self._watching or (ref.tenant, None) in self._watching
 
     def _move(self, seq: int) -> None:
         self._position = seq
@@ -203,15 +205,13 @@ class Feed:
             await asyncio.sleep(_PAUSE_S)
 
     def _hear(self, ref: PostRef, piece: Tokens) -> None:
-        if ref.tenant != self._tenant:
-            return
-        frame = self._drafts.take(ref.id, piece)
+        frame = self._drafts[ref.tenant].take(ref.id, piece)
         if frame is not None:
-            self._send(frame, ref.id)
+            self._send(frame, (ref.tenant, ref.id))
 
     # --- the streams --------------------------------------------------------------------------
 
-    def _send(self, frame: Frame, *watched: UUID | None) -> None:
+    def _send(self, frame: Frame, *watched: _Watched) -> None:
         for post in watched:
             for subscription in self._watching.get(post, ()):
                 subscription.offer(frame)
@@ -220,6 +220,6 @@ class Feed:
         for watched in self._watching:
             self._cut(watched)
 
-    def _cut(self, watched: UUID | None) -> None:
+    def _cut(self, watched: _Watched) -> None:
         for subscription in self._watching.get(watched, ()):
             subscription.over.set()

@@ -33,13 +33,22 @@ _AT_ONCE = 8
 
 class Past:
     def __init__(
-        self, events: EventLog, rows: ReadModel, tenant: str, farthest: int = _FARTHEST
+        self,
+        events: EventLog,
+        rows: ReadModel,
+        tenant: str,
+        farthest: int = _FARTHEST,
+        reading: asyncio.Semaphore | None = None,
     ) -> None:
         self._farthest = farthest
         self._events = events
         self._rows = rows
         self._tenant = tenant
-        self._reading = asyncio.Semaphore(_AT_ONCE)
+        self._reading = reading or asyncio.Semaphore(_AT_ONCE)
+
+    def of(self, tenant: str) -> Past:
+        """The same of another tenant; all of them together read no more at once."""
+        return Past(self._events, self._rows, tenant, self._farthest, self._reading)
 
     async def frames(
         self, post: UUID | None, after: int, until: int

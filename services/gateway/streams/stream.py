@@ -54,7 +54,7 @@ class Stream:
         return self._subscription.over
 
     def leave(self) -> None:
-        self._gateway.feed.leave(self._post, self._subscription)
+        self._gateway.feed.leave(self._gateway.tenant, self._post, self._subscription)
 
     @property
     def _post(self) -> UUID | None:
@@ -123,7 +123,7 @@ async def open_stream(
     """Join the feed; the stream and what to send. Raises `NoSuchPost`, `LogUnavailable`."""
     if ref is not None:
         await _caught_up(gateway, ref)
-    stream = Stream(gateway, ref, gateway.feed.join(ref.id if ref else None))
+    stream = Stream(gateway, ref, gateway.feed.join(gateway.tenant, ref.id if ref else None))
     try:
         if ref is not None:  # deleted before the feed was joined, it would never end
             await _newest(gateway, ref)

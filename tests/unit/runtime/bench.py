@@ -148,7 +148,7 @@ class Bench:
             function,
             tools=tools,
             live=self.live,
-            rules=Rulebook("", self.documents, MAIN, stage),
+            rules=Rulebook("", self.documents, stage),
             settings=SETTINGS,
             worker="w",
         )

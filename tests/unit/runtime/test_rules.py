@@ -155,15 +155,15 @@ async def test_a_lagging_replica_is_asked_again_and_a_read_version_is_kept() -> 
     documents.late = 3
     said = Document(actor="Ada", at=START, content={"text": "Late."})
     version = await documents.write(RESEARCH, said, 0)
-    book = Rulebook("shipped", documents, MAIN, Stage.RESEARCH)
-    assert [await book.text(version), await book.text(version)] == ["Late."] * 2
+    book = Rulebook("shipped", documents, Stage.RESEARCH)
+    assert [await book.text(MAIN, version), await book.text(MAIN, version)] == ["Late."] * 2
     assert documents.asked == 4
-    assert await book.text(None) == "shipped"
+    assert await book.text(MAIN, None) == "shipped"
 
 
 async def test_a_return_to_the_shipped_rules_is_no_text_of_its_own() -> None:
     documents = MemoryDocuments(MemoryLog())
     version = await documents.write(RESEARCH, Document(actor="Ada", at=START), 0)
-    book = Rulebook("shipped", documents, MAIN, Stage.RESEARCH)
+    book = Rulebook("shipped", documents, Stage.RESEARCH)
     with pytest.raises(Permanent, match=f"version {version}"):
-        await book.text(version)
+        await book.text(MAIN, version)

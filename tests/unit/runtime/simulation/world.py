@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 from shared.domain.events import Recorded, StageRequested
 from shared.domain.evolve import fold
 from shared.domain.post import Post
-from shared.domain.subjects import MAIN
 from shared.domain.values import ModelSettings
 from shared.providers.prices import load_prices
 from shared.runtime.policy import Policy
@@ -165,7 +164,7 @@ class World:
             STAGES[stage],
             tools=tools,
             live=live,
-            rules=Rulebook("", MemoryDocuments(self.memory), MAIN, stage),
+            rules=Rulebook("", MemoryDocuments(self.memory), stage),
             settings=SETTINGS,
             worker=process.name,
         )
