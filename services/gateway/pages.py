@@ -43,7 +43,8 @@ _HEADERS = {
 async def index(gateway: Wired) -> HTMLResponse:
     """The posts; to who came without a key, where to find one."""
     if gateway.caller is NOBODY:
-        return HTMLResponse(_asset("enter.html"), status_code=401, headers=_HEADERS | WITH_A_KEY)
+        page = Template(_asset("enter.html")).substitute(banner=_banner(gateway.simulated))
+        return HTMLResponse(page, status_code=401, headers=_HEADERS | WITH_A_KEY)
     return HTMLResponse(
         Template(_asset("index.html")).substitute(
             banner=_banner(gateway.simulated), posts=await _posts(gateway)

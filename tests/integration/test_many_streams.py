@@ -91,7 +91,8 @@ class Client:
         reader, writer = await asyncio.open_connection(LOOPBACK, self.port)
         try:
             asked = (
-                f"GET {self.path} HTTP/1.0\r\nHost: galley\r\nLast-Event-ID: {self.last}\r\n\r\n"
+                f"GET {self.path} HTTP/1.0\r\nHost: {LOOPBACK}\r\n"
+                f"Authorization: Bearer {KEY}\r\nLast-Event-ID: {self.last}\r\n\r\n"
             )
             writer.write(asked.encode())
             head = await reader.readuntil(b"\r\n\r\n")

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.integration
 
 
 def watching(plant: Plant, post: UUID) -> list[Subscription]:  # noqa: F811
-    return [*plant.gateway.feed._watching.get(post, ())]
+    return [*plant.gateway.feed._watching.get(("main", post), ())]
 
 
 async def told(plant: Plant, post: UUID) -> list[int]:  # noqa: F811

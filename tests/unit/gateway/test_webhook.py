@@ -78,7 +78,7 @@ async def office(house: House) -> AsyncIterator[Office]:
     async with receiving() as receiver, open_sender(private=True, deadline_s=5) as sender:
         made: list[Office] = []
 
-        async def configured() -> Webhook | None:
+        async def configured(_tenant: str) -> Webhook | None:
             if not made[0].wanted:
                 return None
             return Webhook(url=f"{receiver.url}/hook?t=URLTOKEN", events=tuple(made[0].wanted))
