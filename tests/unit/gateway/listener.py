@@ -91,6 +91,6 @@ async def barely_reading(
     await asyncio.get_running_loop().sock_connect(taker, (url.host, url.port))
     reader, writer = await asyncio.open_connection(sock=taker, limit=65_536)
     shown = "".join(f"{name}: {value}\r\n" for name, value in BEARER.items())
-    writer.write(f"GET {path} HTTP/1.1\r\nHost: galley\r\n{shown}\r\n".encode())
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: {url.host}\r\n{shown}\r\n".encode())
     await writer.drain()
     return reader, writer
