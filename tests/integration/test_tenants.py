@@ -34,6 +34,7 @@ LISTS = (
     "/api/logs?q=secret",
     "/api/costs",
     "/api/costs?group=profile",
+    "/api/budgets",
     "/api/profiles",
     "/api/keys",
 )

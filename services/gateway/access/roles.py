@@ -50,6 +50,7 @@ LEAST: Final[Mapping[Role, tuple[str, ...]]] = {
         "GET /api/queue/worker-status",
         f"GET {_DEAD}",
         "GET /api/logs",
+        "GET /api/budgets",
         "GET /api/costs",
         "GET /api/session",
         "POST /api/session",

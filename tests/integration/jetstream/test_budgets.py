@@ -101,7 +101,7 @@ def runner(connection: Connection, till: Till, number: int) -> StageRunner:
         work,
         tools=tools,
         live=MemoryLive(),
-        rules=Rulebook("", documents, MAIN, Stage.RESEARCH),
+        rules=Rulebook("", documents, Stage.RESEARCH),
         settings=ModelSettings(provider="claude", model=MODEL),
         worker=f"w{number}",
     )

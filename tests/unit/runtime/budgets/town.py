@@ -211,7 +211,7 @@ class Town(World):
             self._work,
             tools=tools,
             live=live,
-            rules=Rulebook("", self.documents, MAIN, STAGE),
+            rules=Rulebook("", self.documents, STAGE),
             settings=SETTINGS,
             worker=process.name,
         )
