@@ -82,14 +82,17 @@ class Gateway:
 
     def bound(self, caller: Caller) -> Gateway:
         """The same for one request: in the name of who asks, and of their tenant only."""
-        tenant = caller.tenant
-        return replace(
-            self,
-            caller=caller,
-            tenant=tenant,
-            past=self.past.of(tenant),
-            queue=self.queue.of(tenant),
-        )
+        return replace(self.of(caller.tenant), caller=caller)
+
+    def of(self, tenant: str) -> Gateway:
+        """The same for one tenant."""
+        past, queue = self.past.of(tenant), self.queue.of(tenant)
+        return replace(self, tenant=tenant, past=past, queue=queue)
+
+    @property
+    def tenants(self) -> frozenset[str]:
+        """Every tenant that has or had a key, and the gateway's own."""
+        return self.keyring.tenants | {self.tenant}
 
 
 async def _of(request: Request) -> Gateway:

@@ -36,11 +36,14 @@ _RELEASE_EVERY = 30
 
 async def run(gateway: Gateway, beat: Callable[[], None] = lambda: None) -> None:
     """Do what is due, every second, until cancelled."""
-    waking, rounds = Waking(gateway), 0
+    wakings, rounds = dict[str, Waking](), 0
     while True:
         beat()
         await once(gateway)
-        await budgets(gateway, waking, releasing=rounds % _RELEASE_EVERY == 0)
+        for tenant in gateway.tenants:
+            theirs = gateway.of(tenant)
+            waking = wakings.setdefault(tenant, Waking(theirs))
+            await budgets(theirs, waking, releasing=rounds % _RELEASE_EVERY == 0)
         rounds += 1
         await asyncio.sleep(_EVERY_S)
 

@@ -130,6 +130,10 @@ class Keyring:
             tenant=held.ref.tenant, id=held.ref.id, name=held.key.name, role=held.key.role
         )
 
+    @property
+    def tenants(self) -> frozenset[str]:
+        return frozenset(tenant for tenant, _ in self._keys)
+
     def of(self, tenant: str) -> list[Held]:
         """Every key of a tenant that ever was, in the order of their making."""
         found = [each for (owner, _), each in self._keys.items() if owner == tenant]

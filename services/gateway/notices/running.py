@@ -39,7 +39,7 @@ def configured(gateway: Gateway, settings: WebhookSettings) -> Configured:
     default = Webhook(url=settings.url, events=settings.events) if settings.url else None
 
     async def chosen(tenant: str) -> Webhook | None:
-        return await webhook(replace(gateway, tenant=tenant)) or default
+        return await webhook(gateway.of(tenant)) or default
 
     return chosen
 
