@@ -55,7 +55,7 @@ PLACES = [
     (method, path, place)
     for method, path, _ in ROUTES
     for place in re.findall(r"{(\w+)}", path)
-    if place != "filename"
+    if place not in ("filename", "token")
 ]
 """Every place of an address where only some values can stand."""
 BODIES = [
