@@ -61,7 +61,10 @@ async def gathered(press: Press) -> Evidence:
         rebuilt=anew,
         calls=await press.simulator.calls(),
         output=dict(_output(root)),
-        secrets=json.loads((Layout(root).root / "nats-users.json").read_text()),
+        secrets={
+            **json.loads((root / "nats-users.json").read_text()),
+            "api": Layout(root).first_key(),
+        },
     )
 
 
