@@ -33,6 +33,7 @@ class World:
     read_by_research: Documents
     inbox: Inbox
     media: Media
+    erased_by: Media
     told_by: Live
     heard_by: Live
 
@@ -54,14 +55,15 @@ async def world(server: GalleyNats | None) -> AsyncIterator[World]:
 @asynccontextmanager
 async def _in_memory() -> AsyncIterator[World]:
     log, live = MemoryLog(), MemoryLive()
-    documents = MemoryDocuments(log)
+    documents, media = MemoryDocuments(log), MemoryMedia()
     yield World(
         gateway=log,
         research=log,
         documents=documents,
         read_by_research=documents,
         inbox=MemoryInbox(log, Stage.RESEARCH),
-        media=MemoryMedia(),
+        media=media,
+        erased_by=media,
         told_by=live,
         heard_by=live,
     )
@@ -74,6 +76,7 @@ async def _on_server(server: GalleyNats) -> AsyncIterator[World]:
         server.connect("gateway") as gateway,
         server.connect("research") as research,
         server.connect("images") as images,
+        server.connect("eraser") as eraser,
     ):
         yield World(
             gateway=open_log(gateway, "gateway"),
@@ -82,8 +85,9 @@ async def _on_server(server: GalleyNats) -> AsyncIterator[World]:
             read_by_research=open_documents(research, "research"),
             inbox=open_inbox(research, Stage.RESEARCH),
             media=open_media(images),
+            erased_by=open_media(eraser),
             told_by=open_live(research),
             heard_by=open_live(gateway),
         )
-        refused = [*gateway.alarms, *research.alarms, *images.alarms]
+        refused = [*gateway.alarms, *research.alarms, *images.alarms, *eraser.alarms]
         assert refused == []

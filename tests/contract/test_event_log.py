@@ -418,8 +418,8 @@ async def test_media_come_back_as_they_were_put(world: World) -> None:
 async def test_media_are_removed_by_prefix(world: World) -> None:
     for name in ("a/1", "a/2", "ab/1"):
         await world.media.put(name, b"bytes")
-    assert await world.media.remove("a/") == 2
-    assert await world.media.remove("a/") == 0
+    assert await world.erased_by.remove("a/") == 2
+    assert await world.erased_by.remove("a/") == 0
     assert [await world.media.get(name) for name in ("a/1", "a/2", "ab/1")] == [
         None,
         None,
@@ -427,7 +427,7 @@ async def test_media_are_removed_by_prefix(world: World) -> None:
     ]
     await world.media.put("a/1", b"again")
     assert await world.media.get("a/1") == b"again"
-    assert await world.media.remove("") == 2
+    assert await world.erased_by.remove("") == 2
 
 
 async def test_live_text_reaches_who_listens_and_waits_for_nobody(world: World) -> None:

@@ -221,5 +221,5 @@ async def test_media_of_several_posts_are_removed_at_once(world: World) -> None:
     names = ("a/1", "b/1", "c/1")
     for name in names:
         await world.media.put(name, b"bytes")
-    assert await world.media.remove("a/", "b/") == 2  # type: ignore[call-arg]
+    assert await world.erased_by.remove("a/", "b/") == 2  # type: ignore[call-arg]
     assert [await world.media.get(name) for name in names] == [None, None, b"bytes"]

@@ -33,6 +33,7 @@ SAID = {
     "brand_voice": "warm",
     "avoid": "hype",
     "required_mentions": "the vet",
+    "budget_usd": 2.5,
 }
 GATES = dict.fromkeys(ORDER, "auto") | {"outline": "review", "edit": "approve_only"}
 

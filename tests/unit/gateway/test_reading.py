@@ -43,7 +43,7 @@ async def test_a_finished_post_has_all_its_fields(house: House) -> None:
     }
     events = [line["event"] for line in found["execution_logs"]]
     assert events == ["pipeline_start", *["stage_complete"] * 6, "pipeline_complete"]
-    assert found["ledger"] == {"settled_usd": 0.0, "unconfirmed": []}
+    assert found["ledger"] == {"settled_usd": 0.0, "unconfirmed": [], "waits": None}
 
 
 async def test_a_failure_is_told_in_words(house: House) -> None:
