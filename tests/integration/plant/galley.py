@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     import pytest
 
 ROOT = Path(__file__).parents[3]
-MAIN = ("-P", "-c", "from shared.cli import main; main()")
+_HEARS_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+MAIN = ("-P", "-c", f"{_HEARS_CTRL_C}; from shared.cli import main; main()")
+"""Whoever runs the tests in the background ignores Ctrl-C, and a command would inherit that."""
 GONE_WITHIN_S = 20
 LOOK_EVERY_S = 0.02
 HIDDEN = ("GALLEY_", "ANTHROPIC_", "GEMINI_", "PERPLEXITY_")
