@@ -83,13 +83,14 @@ class Circuit:
 
     def _open(self, error: Transient) -> None:
         """Longer each time that a call was let through for nothing."""
+        now, earlier = self._monotonic(), self._opens_at or 0.0
         if self._opens_at is None:
             log.warning("circuit.opened", provider=self._provider, why=error.code)
         elif self._probed:
-            self._pause = min(2 * self._pause, self._longest_pause)
+            self._pause, earlier = min(2 * self._pause, self._longest_pause), 0.0
         self._probed = False
         pause = min(max(self._pause, error.retry_after or 0.0), self._longest_pause)
-        self._opens_at = max(self._opens_at or 0.0, self._monotonic() + pause)
+        self._opens_at = max(earlier, now + pause)
 
 
 class Circuits:

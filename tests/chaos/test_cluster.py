@@ -14,6 +14,7 @@ import pytest
 
 from shared.jetstream import GATEWAY, PROJECTOR, open_log
 from tests.chaos.cluster import serve_cluster
+from tests.chaos.drill import SECONDS
 from tests.chaos.verdict import following, the_log_keeps
 from tests.chaos.writers import writing
 
@@ -25,7 +26,12 @@ if TYPE_CHECKING:
     from tests.chaos.drill import Drill
     from tests.chaos.writers import Book
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.slow,
+    pytest.mark.timeout(900),
+    pytest.mark.skipif(not SECONDS, reason="make drills: three servers want a quiet machine"),
+]
 
 type Fault = Callable[[Cluster, Book], Awaitable[None]]
 SHORTLY = 20
